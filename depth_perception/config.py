@@ -1,0 +1,217 @@
+"""Every default of the depth node and of `convert`, once. ROS parameters are declared from these dataclasses.
+
+A field's metadata holds its description, its range or choices, and whether it can change while the node runs. A nested
+group becomes a dotted parameter name: `DepthConfig.engine.backend` is the ROS parameter `engine.backend`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from depth_perception.errors import ConfigError
+
+Value = bool | int | float | str
+
+
+def option(
+    default: Value,
+    description: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    live: bool = True,
+) -> Any:
+    """One parameter: its default, what it does, what it may be, and whether it may change while the node is active."""
+    metadata = {"description": description, "low": low, "high": high, "choices": choices, "live": live}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    path: str = option(
+        "default",
+        "ONNX file that keeps the model contract; 'default' is the model that ships, in the shape nearest the camera's",
+        live=False,
+    )
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    backend: str = option(
+        "auto", "inference backend: auto, or the name of one file in engines/ without '_engine'", live=False
+    )
+    device: str = option("auto", "device of the backend: auto, cpu, cuda, gpu", live=False)
+    threads: int = option(0, "threads for inference on a CPU; 0 = the backend's own choice", low=0, high=256, live=False)
+
+
+@dataclass(frozen=True)
+class PointsConfig:
+    stride: int = option(1, "publish every n-th row and column of the cloud", low=1, high=32)
+    rgb: bool = option(True, "give the cloud's points the image's colour")
+
+
+@dataclass(frozen=True)
+class ScanConfig:
+    output_frame: str = option("", "frame of depth/scan, x forward; empty = '<image frame>_scan'")
+    height_min: float = option(0.1, "lowest height above the ground that is an obstacle, m", low=-10.0, high=10.0)
+    height_max: float = option(1.5, "greatest height above the ground that is an obstacle, m", low=-10.0, high=20.0)
+    camera_height: float = option(0.5, "height of the camera above the ground, m", low=-5.0, high=20.0)
+    camera_pitch: float = option(0.0, "pitch of the camera, rad, positive = looks down", low=-1.57, high=1.57)
+    camera_roll: float = option(0.0, "roll of the camera, rad, positive = right side down", low=-3.15, high=3.15)
+    range_min: float = option(0.2, "smallest range, m", low=0.0, high=100.0)
+    range_max: float = option(10.0, "greatest range, m; a ray seen to be clear up to here is +Inf", low=0.1, high=1000.0)
+
+
+@dataclass(frozen=True)
+class PreviewConfig:
+    min_depth: float = option(0.0, "depth of the near end of the colours, m; 0 = from each frame", low=0.0, high=1000.0)
+    max_depth: float = option(0.0, "depth of the far end of the colours, m; 0 = from each frame", low=0.0, high=1000.0)
+
+
+@dataclass(frozen=True)
+class WatchConfig:
+    stale_after_s: float = option(2.0, "diagnostics warn when no image came for this long, s", low=0.1, high=600.0)
+    info_timeout_s: float = option(2.0, "diagnostics name a missing camera_info after this long, s", low=0.1, high=600.0)
+    frozen_after: int = option(30, "identical images in a row that mean a frozen camera; 0 = never", low=0, high=100000)
+    dark_below: float = option(4.0, "mean brightness (0-255) below which the image counts as black", low=0.0, high=255.0)
+    flat_below: float = option(1.5, "contrast (standard deviation, 0-255) below which the camera counts as covered",
+                               low=0.0, high=128.0)
+    saturated_above: float = option(251.0, "mean brightness (0-255) above which the image counts as saturated",
+                                    low=0.0, high=256.0)
+
+
+@dataclass(frozen=True)
+class DepthConfig:
+    """All of it. `rectify`: `auto` rectifies unless the image's topic name says `rect` (design §2)."""
+
+    rectify: str = option("auto", "rectify the image before the network", choices=("auto", "always", "never"), live=False)
+    image_transport: str = option("raw", "subscribe to the raw image or to image/compressed",
+                                  choices=("raw", "compressed"), live=False)
+    max_depth: float = option(0.0, "depth beyond this is +Inf, m; 0 = the model's own limit", low=0.0, high=10000.0)
+    min_depth: float = option(0.0, "depth below this is -Inf, m; 0 = the model's own limit", low=0.0, high=100.0)
+    publish_mm: bool = option(False, "also publish depth/image_mm, 16UC1 millimetres")
+    process_bad_images: bool = option(
+        False, "publish depth of black, covered, saturated or frozen images too (diagnostics say so either way)"
+    )
+    autostart: bool = option(True, "configure and activate without a lifecycle manager", live=False)
+    diagnostics_period_s: float = option(1.0, "period of /diagnostics, s", low=0.1, high=60.0, live=False)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    points: PointsConfig = field(default_factory=PointsConfig)
+    scan: ScanConfig = field(default_factory=ScanConfig)
+    preview: PreviewConfig = field(default_factory=PreviewConfig)
+    watch: WatchConfig = field(default_factory=WatchConfig)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One parameter as ROS sees it."""
+
+    name: str  # dotted
+    default: Value
+    description: str
+    low: float | None
+    high: float | None
+    choices: tuple[str, ...]
+    live: bool
+
+
+def options(cls: type = DepthConfig, prefix: str = "") -> Iterator[Option]:
+    """Every parameter of a configuration class, nested groups dotted."""
+    for item in dataclasses.fields(cls):
+        if item.metadata:
+            assert isinstance(item.default, (bool, int, float, str))
+            yield Option(prefix + item.name, item.default, **item.metadata)
+        else:
+            assert callable(item.default_factory)
+            yield from options(type(item.default_factory()), f"{prefix}{item.name}.")
+
+
+def check(item: Option, value: Any) -> Value:
+    """`value` as the option's type, or `ConfigError` with the reason it can't be taken."""
+    wanted = type(item.default)
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not wanted:
+        raise ConfigError(f"parameter {item.name!r} = {value!r} must be a {wanted.__name__}")
+    if item.choices and value not in item.choices:
+        raise ConfigError(f"parameter {item.name!r} = {value!r} must be one of {item.choices!r}")
+    outside = (item.low is not None and value < item.low) or (item.high is not None and value > item.high)
+    if outside or value != value:
+        raise ConfigError(f"parameter {item.name!r} = {value!r} is outside [{item.low}, {item.high}]")
+    return value  # type: ignore[no-any-return]
+
+
+def from_flat(values: Mapping[str, Any], cls: type = DepthConfig) -> Any:
+    """A configuration from dotted names; what isn't named keeps its default.
+
+    Raises:
+        ConfigError: an unknown name (the nearest known one is suggested), a wrong type, or a value out of range.
+    """
+    known = {item.name: item for item in options(cls)}
+    for name in values:
+        if name not in known:
+            import difflib
+
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(f"unknown parameter {name!r}{hint}")
+    return _build(cls, {name: check(known[name], value) for name, value in values.items()}, "")
+
+
+def _build(cls: type, values: Mapping[str, Value], prefix: str) -> Any:
+    arguments: dict[str, Any] = {}
+    for item in dataclasses.fields(cls):
+        name = prefix + item.name
+        if item.metadata:
+            if name in values:
+                arguments[item.name] = values[name]
+        else:
+            assert callable(item.default_factory)
+            arguments[item.name] = _build(type(item.default_factory()), values, f"{name}.")
+    return cls(**arguments)
+
+
+def to_flat(config: Any, prefix: str = "") -> dict[str, Value]:
+    """Dotted name → value of every parameter: what is written beside a result."""
+    flat: dict[str, Value] = {}
+    for item in dataclasses.fields(config):
+        value = getattr(config, item.name)
+        flat.update({prefix + item.name: value} if item.metadata else to_flat(value, f"{prefix}{item.name}."))
+    return flat
+
+
+def read_parameters(path: str | Path, node: str = "depth") -> dict[str, Any]:
+    """Dotted parameters of one node from a ROS parameter file (`/**:` or the node's name → `ros__parameters`).
+
+    Raises:
+        ConfigError: the file is missing, isn't YAML, or has no `ros__parameters` for this node.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(Path(path).read_text())
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"parameter file {str(path)!r} can't be read: {error}") from error
+    flat: dict[str, Any] = {}
+    sections = content.items() if isinstance(content, dict) else ()
+    matches = [body for key, body in sections if key in ("/**", node, f"/{node}", f"/**/{node}")]
+    if not matches:
+        raise ConfigError(f"parameter file {str(path)!r} has no section '/**' or {node!r}")
+    for body in matches:
+        if not isinstance(body, dict) or not isinstance(body.get("ros__parameters"), dict):
+            raise ConfigError(f"parameter file {str(path)!r}: a node's section must hold 'ros__parameters'")
+        flat.update(_flatten(body["ros__parameters"]))
+    return flat
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat.update(_flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value})
+    return flat

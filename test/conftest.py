@@ -1,0 +1,32 @@
+"""Shared fixtures: where the real recordings lie, and a ROS domain of our own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Before rclpy is imported anywhere: tests talk to nobody but themselves.
+os.environ.setdefault("ROS_DOMAIN_ID", str(20 + os.getpid() % 80))
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real recordings beside the checkout; the test is skipped where it is absent."""
+    path = ROOT.parent / "shared" / "data"
+    if not path.is_dir():
+        pytest.skip(f"real recordings are not there: {path} (they are not part of this repository)")
+    return path
+
+
+@pytest.fixture(scope="session")
+def shared_tools(shared_data: Path) -> Path:
+    """The folder of the script that turns the recordings into rosbags, beside `shared_data`."""
+    path = shared_data.parent / "tools"
+    if not (path / "make_bags.py").is_file():
+        pytest.skip(f"make_bags.py is not there: {path}")
+    return path
