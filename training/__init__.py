@@ -1,0 +1,1 @@
+"""Offline training tools, run from the checkout; torch lives here."""

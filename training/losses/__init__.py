@@ -1,0 +1,1 @@
+"""Losses: pure functions that divide by the count of valid."""

@@ -1,0 +1,1 @@
+"""Networks: `forward` exports, everything friendly is outside it."""
