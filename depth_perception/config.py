@@ -46,7 +46,9 @@ class EngineConfig:
         "auto", "inference backend: auto, or the name of one file in engines/ without '_engine'", live=False
     )
     device: str = option("auto", "device of the backend: auto, cpu, cuda, gpu", live=False)
-    threads: int = option(0, "threads for inference on a CPU; 0 = the backend's own choice", low=0, high=256, live=False)
+    threads: int = option(
+        0, "threads for inference on a CPU; 0 = the backend's own choice", low=0, high=256, live=False
+    )
 
 
 @dataclass(frozen=True)
@@ -57,14 +59,25 @@ class PointsConfig:
 
 @dataclass(frozen=True)
 class ScanConfig:
-    output_frame: str = option("", "frame of depth/scan, x forward; empty = '<image frame>_scan'")
+    output_frame: str = option(
+        "camera_scan", "frame of depth/scan: at the camera, x forward, z up, level; connect it to your tf tree"
+    )
     height_min: float = option(0.1, "lowest height above the ground that is an obstacle, m", low=-10.0, high=10.0)
     height_max: float = option(1.5, "greatest height above the ground that is an obstacle, m", low=-10.0, high=20.0)
     camera_height: float = option(0.5, "height of the camera above the ground, m", low=-5.0, high=20.0)
     camera_pitch: float = option(0.0, "pitch of the camera, rad, positive = looks down", low=-1.57, high=1.57)
     camera_roll: float = option(0.0, "roll of the camera, rad, positive = right side down", low=-3.15, high=3.15)
     range_min: float = option(0.2, "smallest range, m", low=0.0, high=100.0)
-    range_max: float = option(10.0, "greatest range, m; a ray seen to be clear up to here is +Inf", low=0.1, high=1000.0)
+    range_max: float = option(
+        10.0, "greatest range, m; a ray seen to be clear up to here is +Inf", low=0.1, high=1000.0
+    )
+
+    def __post_init__(self) -> None:
+        for low, high in (("height_min", "height_max"), ("range_min", "range_max")):
+            if getattr(self, low) >= getattr(self, high):
+                raise ConfigError(
+                    f"scan.{low} = {getattr(self, low)!r} must be less than scan.{high} = {getattr(self, high)!r}"
+                )
 
 
 @dataclass(frozen=True)
@@ -76,22 +89,31 @@ class PreviewConfig:
 @dataclass(frozen=True)
 class WatchConfig:
     stale_after_s: float = option(2.0, "diagnostics warn when no image came for this long, s", low=0.1, high=600.0)
-    info_timeout_s: float = option(2.0, "diagnostics name a missing camera_info after this long, s", low=0.1, high=600.0)
+    info_timeout_s: float = option(
+        2.0, "diagnostics name a missing camera_info after this long, s", low=0.1, high=600.0
+    )
     frozen_after: int = option(30, "identical images in a row that mean a frozen camera; 0 = never", low=0, high=100000)
-    dark_below: float = option(4.0, "mean brightness (0-255) below which the image counts as black", low=0.0, high=255.0)
-    flat_below: float = option(1.5, "contrast (standard deviation, 0-255) below which the camera counts as covered",
-                               low=0.0, high=128.0)
-    saturated_above: float = option(251.0, "mean brightness (0-255) above which the image counts as saturated",
-                                    low=0.0, high=256.0)
+    dark_below: float = option(
+        4.0, "mean brightness (0-255) below which the image counts as black", low=0.0, high=255.0
+    )
+    flat_below: float = option(
+        1.5, "contrast (standard deviation, 0-255) below which the camera counts as covered", low=0.0, high=128.0
+    )
+    saturated_above: float = option(
+        251.0, "mean brightness (0-255) above which the image counts as saturated", low=0.0, high=256.0
+    )
 
 
 @dataclass(frozen=True)
 class DepthConfig:
     """All of it. `rectify`: `auto` rectifies unless the image's topic name says `rect` (design §2)."""
 
-    rectify: str = option("auto", "rectify the image before the network", choices=("auto", "always", "never"), live=False)
-    image_transport: str = option("raw", "subscribe to the raw image or to image/compressed",
-                                  choices=("raw", "compressed"), live=False)
+    rectify: str = option(
+        "auto", "rectify the image before the network", choices=("auto", "always", "never"), live=False
+    )
+    image_transport: str = option(
+        "raw", "subscribe to the raw image or to image/compressed", choices=("raw", "compressed"), live=False
+    )
     max_depth: float = option(0.0, "depth beyond this is +Inf, m; 0 = the model's own limit", low=0.0, high=10000.0)
     min_depth: float = option(0.0, "depth below this is -Inf, m; 0 = the model's own limit", low=0.0, high=100.0)
     publish_mm: bool = option(False, "also publish depth/image_mm, 16UC1 millimetres")

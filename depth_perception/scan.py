@@ -1,0 +1,112 @@
+"""Depth image → 2-D laser scan in a level frame, which says 'clear' only where clear was seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_perception.camera import CameraModel
+from depth_perception.config import ScanConfig
+from depth_perception.errors import CalibrationError
+
+Float32 = NDArray[np.float32]
+
+# Optical axes (x right, y down, z forward) in a level body frame (x forward, y left, z up), camera level: REP-103.
+R_LEVEL_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Ranges from right to left; NaN unknown, +Inf seen to be clear up to `range_max`, -Inf closer than visible."""
+
+    ranges: Float32  # (N,) metres in the level plane
+    angle_min: float  # rad, of ranges[0]; positive to the left
+    angle_increment: float  # rad
+    range_min: float
+    range_max: float
+
+
+def level_rotation(pitch: float, roll: float) -> NDArray[np.float64]:
+    """R_level_optical (3, 3) of a camera that looks down by `pitch` and whose right side hangs down by `roll`, rad.
+
+    Convention: R_level_camera = R_y(pitch) @ R_x(roll) in the body frame x forward, y left, z up, so positive pitch
+    lowers the optical axis and positive roll lowers the right side (REP-103).
+    """
+    cp, sp, cr, sr = np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
+    R_pitch = np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]])
+    R_roll = np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]])
+    return R_pitch @ R_roll @ R_LEVEL_OPTICAL
+
+
+class ScanBuilder:
+    """Nearest obstacle per direction within a height band above level ground.
+
+    The scan's origin is the camera's centre, its axes are level (x forward, z up). For each pixel the depths at which
+    its ray is inside the band are known beforehand, so a frame costs one gather, two comparisons and three reductions
+    over the pixels that can see the band at all. A direction is
+
+    - its nearest hit, if any pixel of it hits something in the band;
+    - NaN, if any of its pixels is unknown, or none could see as far as `range_max` through the band;
+    - +Inf, if nothing was hit and a pixel saw through the band up to `range_max`;
+    - -Inf, if something is too close to be measured.
+
+    A camera that looks down never sees `range_max` inside the band: choose `range_max` as far as it can see, or the
+    scan marks obstacles but clears nothing.
+    """
+
+    def __init__(self, camera: CameraModel, config: ScanConfig) -> None:
+        if not camera.is_calibrated:
+            raise CalibrationError("camera_info has K = 0 (uncalibrated): no scan; calibrate the camera")
+        self.camera, self.config = camera, config
+        directions = camera.rays().reshape(-1, 3) @ level_rotation(config.camera_pitch, config.camera_roll).T
+        forward, left, up = directions.T
+        across = np.hypot(forward, left)
+        enter, leave = self._band(up)
+        with np.errstate(divide="ignore"):
+            enter = np.maximum(enter, config.range_min / across)
+            reach = leave * across
+            leave = np.minimum(leave, config.range_max / across)
+        azimuth = np.arctan2(left, forward)
+        self.angle_min, self.angle_increment, bins = self._bins(azimuth)
+        sees = (enter < leave) & (np.abs(azimuth) < np.pi / 2) & (bins >= 0)
+        order = np.flatnonzero(sees)[np.argsort(bins[sees], kind="stable")]
+        self._pixels = order.astype(np.int32)
+        self._filled, self._starts = np.unique(bins[order], return_index=True)
+        self._enter, self._leave = enter[order].astype(np.float32), leave[order].astype(np.float32)
+        self._across = across[order].astype(np.float32)
+        self._reaches = reach[order] >= config.range_max
+
+    def _band(self, up: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Depths (N,) at which rays of climb `up` (m of height per m of depth) enter and leave the band; empty: inf."""
+        low, high = (h - self.config.camera_height for h in (self.config.height_min, self.config.height_max))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            a, b = low / up, high / up
+        enter, leave = np.minimum(a, b), np.maximum(a, b)
+        level = np.abs(up) < 1e-9
+        inside = low <= 0.0 <= high
+        enter = np.where(level, 0.0 if inside else np.inf, np.maximum(enter, 0.0))
+        return enter, np.where(level, np.inf if inside else 0.0, leave)
+
+    def _bins(self, azimuth: NDArray[np.float64]) -> tuple[float, float, NDArray[np.int64]]:
+        """angle_min, increment, and the beam of every pixel: as many beams as the image has columns."""
+        ahead = azimuth[np.abs(azimuth) < np.pi / 2]
+        low, high = float(ahead.min()), float(ahead.max())
+        self.beams = self.camera.width
+        increment = (high - low) / max(self.beams - 1, 1)
+        return low, increment, np.rint((azimuth - low) / increment).astype(np.int64)
+
+    def __call__(self, depth: Float32) -> Scan:
+        """(H, W) metres along the optical axis → the scan of this frame."""
+        ranges = np.full(self.beams, np.nan, np.float32)
+        if self._starts.size:
+            z = depth.reshape(-1)[self._pixels]
+            hit = (z >= self._enter) & (z <= self._leave)
+            nearest = np.minimum.reduceat(np.where(hit, z * self._across, np.float32(np.inf)), self._starts)
+            lowest = np.minimum.reduceat(z, self._starts)  # NaN if any pixel is unknown, -Inf if any is too close
+            through = np.logical_or.reduceat((z > self._leave) & self._reaches, self._starts)
+            clear = np.where(through, np.float32(np.inf), np.float32(np.nan))
+            clear = np.where(np.isfinite(lowest) | np.isposinf(lowest), clear, lowest)
+            ranges[self._filled] = np.where(np.isfinite(nearest), nearest, clear)
+        return Scan(ranges, self.angle_min, self.angle_increment, self.config.range_min, self.config.range_max)
