@@ -1,4 +1,4 @@
-"""What the node knows about itself, as diagnostics: rates, ages, drops, latency, backend, scale, and why nothing comes."""
+"""What the node knows about itself, as diagnostics: rates, drops, latency, backend, scale, and why nothing comes."""
 
 from __future__ import annotations
 
@@ -64,6 +64,17 @@ class Health:
             if detail:
                 self._complaint, self._complaint_s = detail, now_s
 
+    def complain(self, detail: str, now_s: float) -> None:
+        """Something a person should know although the frame wasn't lost."""
+        with self._lock:
+            self._complaint, self._complaint_s = detail, now_s
+
+    def restart(self, now_s: float) -> None:
+        """Waiting for input begins now."""
+        with self._lock:
+            self._started_s = now_s
+            self._arrivals.clear()
+
     def note(self, key: str, value: str) -> None:
         """A standing fact, such as a QoS mismatch; an empty value takes it back."""
         with self._lock:
@@ -80,8 +91,9 @@ class Health:
     def report(self, now_s: float, watch: WatchConfig, wanted: bool, dropped_stale: int) -> list[Status]:
         """All statuses. `wanted` is False while nobody subscribes (idle on purpose)."""
         with self._lock:
-            return [self._input(now_s, watch), self._output(now_s, watch, wanted, dropped_stale), self._scale(),
-                    Status("engine", Level.OK if self.backend else Level.WARN, self.backend or "no model loaded")]  # fmt: skip
+            engine = Status("engine", Level.OK if self.backend else Level.WARN, self.backend or "no model loaded")
+            output = self._output(now_s, watch, wanted, dropped_stale)
+            return [self._input(now_s, watch), output, self._scale(), engine]
 
     def _age_s(self, source: str, now_s: float) -> float:
         times = self._arrivals.get(source)
@@ -122,7 +134,9 @@ class Health:
         values |= {f"stage {name} (ms)": f"{ms:.2f}" for name, ms in self._stages_ms.items()}
         recent = now_s - self._complaint_s < watch.stale_after_s
         flowing = bool(self._published) and now_s - self._published[-1] < watch.stale_after_s
-        if flowing:
+        if flowing and self._last is not None and self._last.depth is None:
+            level, message = Level.ERROR, f"preview only: {self._last.quality.reason}"
+        elif flowing:
             level, message = (Level.WARN, self._complaint) if recent else (Level.OK, "depth is published")
         elif not wanted:
             level, message = Level.OK, "idle: nobody subscribes"

@@ -90,12 +90,17 @@ class ScanBuilder:
         return enter, np.where(level, np.inf if inside else 0.0, leave)
 
     def _bins(self, azimuth: NDArray[np.float64]) -> tuple[float, float, NDArray[np.int64]]:
-        """angle_min, increment, and the beam of every pixel: as many beams as the image has columns."""
+        """angle_min, increment, and the beam of every pixel.
+
+        Beams are evenly spaced in angle, columns in tangent: the increment is the widest angle between neighbouring
+        columns, so that no beam falls between two of them.
+        """
         ahead = azimuth[np.abs(azimuth) < np.pi / 2]
         low, high = float(ahead.min()), float(ahead.max())
-        self.beams = self.camera.width
-        increment = (high - low) / max(self.beams - 1, 1)
-        return low, increment, np.rint((azimuth - low) / increment).astype(np.int64)
+        steps = np.abs(np.diff(azimuth.reshape(self.camera.height, self.camera.width), axis=1))
+        increment = float(steps.max(axis=1).min())
+        self.beams = int((high - low) / increment) + 1
+        return low, increment, np.minimum(np.rint((azimuth - low) / increment), self.beams - 1).astype(np.int64)
 
     def __call__(self, depth: Float32) -> Scan:
         """(H, W) metres along the optical axis → the scan of this frame."""

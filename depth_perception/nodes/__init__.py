@@ -1,0 +1,1 @@
+"""Thin rclpy adapters. Nothing here that could be tested without ROS."""

@@ -1,0 +1,249 @@
+"""The depth node: camera in, metric depth out. A lifecycle node named `depth`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from depth_perception import messages
+from depth_perception.camera import CameraModel
+from depth_perception.config import DepthConfig
+from depth_perception.errors import CalibrationError, DepthPerceptionError, EngineError, MessageError
+from depth_perception.health import Health, Level, Status
+from depth_perception.nodes import qos, spin
+from depth_perception.nodes.parameters import Parameters
+from depth_perception.nodes.publishers import DepthPublishers
+from depth_perception.pipeline import Pipeline
+from depth_perception.records import Frame
+from depth_perception.watch import ImageWatch, StampWatch
+from depth_perception.worker import NewestWins
+
+REASONS = {MessageError: "bad image message", CalibrationError: "bad camera_info", EngineError: "backend failed"}
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """An image message and when it came (monotonic seconds)."""
+
+    message: Any
+    at_s: float
+
+
+class DepthNode(LifecycleNode):
+    """Parameters, subscriptions and publishers around `Pipeline`. Inference runs on a thread of its own."""
+
+    def __init__(self) -> None:
+        super().__init__("depth")
+        self._pipeline: Pipeline | None = None
+        self._parameters = Parameters(self, DepthConfig, lambda: self._pipeline is not None)
+        self._health = Health(time.monotonic())
+        self._image_watch, self._stamp_watch = ImageWatch(), StampWatch()
+        self._camera: CameraModel | None = None
+        self._publishers: DepthPublishers | None = None
+        self._worker: NewestWins[Arrival] | None = None
+        self._subscriptions_active: list[Any] = []
+        self._stale = 0
+        self._failure = ""
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.output())
+        # A steady clock: with use_sim_time and no /clock, diagnostics are needed most.
+        self.create_timer(
+            self.config.diagnostics_period_s, self._diagnose, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
+
+    @property
+    def config(self) -> DepthConfig:
+        """The parameters as they are now."""
+        return self._parameters.config  # type: ignore[no-any-return]
+
+    # ---------------------------------------------------------------------------------------------- lifecycle
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            self._pipeline = Pipeline(self.config, self.resolve_topic_name(self._image_topic()))
+        except DepthPerceptionError as error:
+            self._failure = f"configure failed: {error}"
+            self.get_logger().error(self._failure)
+            return TransitionCallbackReturn.FAILURE
+        self._failure = ""
+        self._publishers = DepthPublishers(self, self._health.note)
+        self._describe_backend()
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._health.restart(time.monotonic())
+        self._image_watch, self._stamp_watch = ImageWatch(), StampWatch()
+        self._camera = None
+        self._worker = NewestWins(self._process, self._on_error, "depth inference")
+        image_type = CompressedImage if self.config.image_transport == "compressed" else Image
+        self._subscribe(CameraInfo, "camera_info", self._on_camera_info, depth=5)
+        self._subscribe(image_type, self._image_topic(), self._on_image, depth=1)
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._stop()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._release()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._stop()
+        self._release()
+        return super().on_shutdown(state)
+
+    def destroy_node(self) -> None:
+        self._stop()
+        super().destroy_node()
+
+    def _stop(self) -> None:
+        for subscription in self._subscriptions_active:
+            self.destroy_subscription(subscription)
+        self._subscriptions_active = []
+        if self._worker is not None:
+            self._worker.stop()
+            self._stale += self._worker.dropped
+            self._worker = None
+
+    def _release(self) -> None:
+        if self._publishers is not None:
+            self._publishers.destroy()
+            self._publishers = None
+        if self._pipeline is not None:
+            self._pipeline.close()
+            self._pipeline = None
+        self._health.backend = ""
+
+    # ---------------------------------------------------------------------------------------------- input
+
+    def _image_topic(self) -> str:
+        return "image/compressed" if self.config.image_transport == "compressed" else "image"
+
+    def _subscribe(self, kind: type, topic: str, callback: Any, depth: int) -> None:
+        subscription = self.create_subscription(
+            kind,
+            topic,
+            callback,
+            qos.sensor(depth),
+            event_callbacks=qos.on_subscription_mismatch(lambda text: self._health.note(topic, text)),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+        self._subscriptions_active.append(subscription)
+
+    def _on_camera_info(self, message: CameraInfo) -> None:
+        self._health.arrived("camera_info", time.monotonic())
+        try:
+            camera = messages.decode_camera_info(message)
+        except DepthPerceptionError as error:
+            self._camera = None
+            self._health.dropped("bad camera_info", time.monotonic(), str(error))
+            return
+        if self._camera is not None and camera != self._camera:
+            self.get_logger().warning("camera_info changed")
+        self._camera = camera
+
+    def _on_image(self, message: Any) -> None:
+        now = time.monotonic()
+        self._health.arrived("image", now)
+        if self._worker is not None:
+            self._worker.put(Arrival(message, now))
+
+    # ---------------------------------------------------------------------------------------------- the work
+
+    def _process(self, arrival: Arrival) -> None:
+        publishers, pipeline, config = self._publishers, self._pipeline, self.config
+        assert publishers is not None and pipeline is not None
+        wanted = publishers.wanted()
+        if not wanted:
+            return
+        started = time.perf_counter()
+        frame = self._decode(arrival)
+        if frame is None:
+            return
+        pipeline.config = config
+        decode_ms = (time.perf_counter() - started) * 1e3
+        depth_frame = pipeline.process(frame)
+        depth_frame.stages_ms["decode"] = decode_ms
+        publishers.publish(depth_frame, config, wanted)
+        self._health.published(depth_frame, arrival.at_s, time.monotonic())
+        self._describe_backend()
+
+    def _decode(self, arrival: Arrival) -> Frame | None:
+        """The frame, or None if it isn't fit for use (counted, with the reason)."""
+        message, config = arrival.message, self.config
+        stamp_ns = messages.stamp_ns(message.header)
+        resets = self._stamp_watch.resets
+        if not self._stamp_watch.accept(stamp_ns):
+            self._health.dropped("older than the last image", arrival.at_s)
+            return None
+        if self._stamp_watch.resets > resets:
+            self._image_watch = ImageWatch()
+            self.get_logger().warning("image stamps jumped back: a looping bag or a reset clock; starting anew")
+        image = messages.decode_image_rgb(message)
+        complaint = self._image_watch.complaint(image, config.watch)
+        if complaint and not config.process_bad_images:
+            self._health.dropped(complaint.split(" (")[0], arrival.at_s, complaint)
+            return None
+        if self._camera is None:
+            self._health.complain("no camera_info yet: no metres, cloud or scan", arrival.at_s)
+        return Frame(image, stamp_ns, message.header.frame_id, self._camera)
+
+    def _on_error(self, error: Exception) -> None:
+        reason = next((text for kind, text in REASONS.items() if isinstance(error, kind)), "internal error")
+        self._health.dropped(reason, time.monotonic(), str(error))
+        self.get_logger().error(f"{reason}: {error}", throttle_duration_sec=5.0)
+
+    # ---------------------------------------------------------------------------------------------- diagnostics
+
+    def _describe_backend(self) -> None:
+        assert self._pipeline is not None
+        model, choice = self._pipeline.model, self._pipeline.choice
+        self._health.backend = f"{choice.engine.name} on {choice.engine.device}: {model.path.name} ({choice.reason})"
+
+    def _diagnose(self) -> None:
+        now, active = time.monotonic(), self._worker is not None
+        if active:
+            assert self._publishers is not None and self._worker is not None
+            stale = self._stale + self._worker.dropped
+            statuses = self._health.report(now, self.config.watch, bool(self._publishers.wanted()), stale)
+        elif self._failure:
+            statuses = [Status("engine", Level.ERROR, self._failure)]
+        else:
+            statuses = [Status("output", Level.OK, "not active: see ros2 lifecycle")]
+        array = DiagnosticArray(status=[self._status(status) for status in statuses])
+        array.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(array)
+
+    def _status(self, status: Status) -> DiagnosticStatus:
+        return DiagnosticStatus(
+            level=bytes([status.level]),
+            name=f"{self.get_fully_qualified_name().lstrip('/')}: {status.name}",
+            message=status.message,
+            hardware_id="camera",
+            values=[KeyValue(key=key, value=value) for key, value in status.values.items()],
+        )
+
+
+def _start(node: Any) -> None:
+    if not node.config.autostart:
+        return
+    if node.trigger_configure() != TransitionCallbackReturn.SUCCESS:
+        raise DepthPerceptionError(node._failure)
+    node.trigger_activate()
+
+
+def main() -> int:
+    """Console script `depth_node`."""
+    return spin.run(DepthNode, _start, sys.argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""DepthFrame → messages, by topic name; the live node and the bag runner publish exactly the same."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_perception import messages
+from depth_perception.camera import CameraModel
+from depth_perception.config import DepthConfig, ScanConfig
+from depth_perception.points import PointCloudBuilder
+from depth_perception.preview import preview
+from depth_perception.records import DepthFrame
+from depth_perception.scan import Scan, ScanBuilder
+
+NEEDS_DEPTH = ("depth/image", "depth/camera_info", "depth/image_mm", "depth/points", "depth/scan")
+
+
+class OutputBuilder:
+    """Builds the messages of one frame, and only those that are wanted; keeps rays and scan tables between frames."""
+
+    def __init__(self, types: messages.RosTypes | None = None) -> None:
+        """`types` makes the messages: live ROS 2 classes by default, or those of a bag's type store."""
+        self._types = messages.live() if types is None else types
+        self._points = PointCloudBuilder()
+        self._scan: ScanBuilder | None = None
+        self._last_stamp_ns: int | None = None
+
+    def __call__(self, frame: DepthFrame, config: DepthConfig, wanted: Collection[str]) -> Iterator[tuple[str, Any]]:
+        """(topic, message) of every wanted output that this frame can give.
+
+        A frame without metric depth gives the preview only; a camera without calibration neither cloud nor scan nor
+        camera_info.
+        """
+        makers = {
+            "depth/image": self._image,
+            "depth/camera_info": self._camera_info,
+            "depth/image_mm": self._image_mm,
+            "depth/points": self._cloud,
+            "depth/scan": self._laser_scan,
+            "depth/preview": self._preview,
+        }
+        for topic, make in makers.items():
+            if topic not in wanted or (frame.depth is None and topic in NEEDS_DEPTH):
+                continue
+            started = time.perf_counter()
+            message = make(frame, config)
+            frame.stages_ms[topic] = (time.perf_counter() - started) * 1e3
+            if message is not None:
+                yield topic, message
+        self._last_stamp_ns = frame.stamp_ns
+
+    def _image(self, frame: DepthFrame, _config: DepthConfig) -> Any:
+        return messages.image_message(self._types, frame.depth, "32FC1", frame.stamp_ns, frame.frame_id)
+
+    def _camera_info(self, frame: DepthFrame, _config: DepthConfig) -> Any:
+        if frame.camera is None:
+            return None
+        return messages.camera_info_message(self._types, frame.camera, frame.stamp_ns, frame.frame_id)
+
+    def _image_mm(self, frame: DepthFrame, config: DepthConfig) -> Any:
+        if not config.publish_mm:
+            return None
+        assert frame.depth is not None
+        return messages.image_message(self._types, millimetres(frame.depth), "16UC1", frame.stamp_ns, frame.frame_id)
+
+    def _cloud(self, frame: DepthFrame, config: DepthConfig) -> Any:
+        if frame.camera is None or not frame.camera.is_calibrated:
+            return None
+        assert frame.depth is not None
+        stride = config.points.stride
+        xyz = self._points(frame.depth, frame.camera, stride)
+        rgb = frame.image[::stride, ::stride] if config.points.rgb else None
+        return messages.cloud_message(self._types, xyz, rgb, frame.stamp_ns, frame.frame_id)
+
+    def _laser_scan(self, frame: DepthFrame, config: DepthConfig) -> Any:
+        if frame.camera is None or not frame.camera.is_calibrated:
+            return None
+        assert frame.depth is not None
+        scan = self._scan_of(frame.depth, frame.camera, config.scan)
+        since = 0 if self._last_stamp_ns is None else max(frame.stamp_ns - self._last_stamp_ns, 0)
+        return messages.scan_message(
+            self._types, scan, scan_time=since * 1e-9, stamp_ns=frame.stamp_ns, frame_id=config.scan.output_frame
+        )
+
+    def _scan_of(self, depth: NDArray[np.float32], camera: CameraModel, config: ScanConfig) -> Scan:
+        if self._scan is None or self._scan.config != config or self._scan.camera != camera:
+            self._scan = ScanBuilder(camera, config)
+        return self._scan(depth)
+
+    def _preview(self, frame: DepthFrame, config: DepthConfig) -> Any:
+        picture = preview(frame, config.preview)
+        return messages.image_message(self._types, picture, "rgb8", frame.stamp_ns, frame.frame_id)
+
+
+def millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """(H, W) metres → uint16 millimetres; 0 where unknown, infinite, or beyond 65.535 m (REP-118)."""
+    known = np.isfinite(depth) & (depth > 0.0) & (depth < 65.5355)
+    return np.where(known, np.rint(np.where(known, depth, 0.0) * 1000.0), 0.0).astype(np.uint16)

@@ -1,0 +1,116 @@
+"""Scan from depth in a closed-form world: level ground, a wall, a box, an overhang."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from depth_perception.camera import CameraModel
+from depth_perception.config import ScanConfig
+from depth_perception.errors import CalibrationError, ConfigError
+from depth_perception.scan import ScanBuilder, level_rotation
+
+CAMERA = CameraModel(120, 160, np.array([[100.0, 0, 75.0], [0, 110.0, 55.0], [0, 0, 1]]))
+CONFIG = ScanConfig(camera_height=0.6, height_min=0.1, height_max=1.2, range_min=0.2, range_max=6.0)
+
+
+def world_depth(config: ScanConfig, wall_x: float, box: tuple[float, float, float] | None = None) -> np.ndarray:
+    """Depth of a floor, a wall across at `wall_x` m, and optionally a box face (x, left edge y, right edge y)."""
+    R = level_rotation(config.camera_pitch, config.camera_roll)
+    directions = CAMERA.rays().reshape(-1, 3).astype(float) @ R.T
+    forward, left, up = directions.T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        floor = np.where(up < 0, -config.camera_height / up, np.inf)
+        depth = np.minimum(floor, np.where(forward > 0, wall_x / forward, np.inf))
+        if box is not None:
+            t = box[0] / forward
+            hit = (left * t < box[1]) & (left * t > box[2]) & (config.camera_height + up * t < 0.5)
+            depth = np.where(hit & (t < depth), t, depth)
+    return depth.reshape(120, 160).astype(np.float32)
+
+
+def angles(scan) -> np.ndarray:
+    return scan.angle_min + scan.angle_increment * np.arange(len(scan.ranges))
+
+
+@pytest.mark.parametrize("pitch", [0.0, 0.15])
+@pytest.mark.parametrize("roll", [0.0, 0.1])
+def test_wall_ranges_are_exact_and_the_floor_is_no_obstacle(pitch: float, roll: float) -> None:
+    config = dataclasses.replace(CONFIG, camera_pitch=pitch, camera_roll=roll)
+    scan = ScanBuilder(CAMERA, config)(world_depth(config, wall_x=3.0))
+    seen = np.isfinite(scan.ranges)
+    assert seen.mean() > 0.9
+    np.testing.assert_allclose(scan.ranges[seen], 3.0 / np.cos(angles(scan)[seen]), rtol=0.01)
+
+
+def test_floor_alone_is_clear() -> None:
+    scan = ScanBuilder(CAMERA, CONFIG)(world_depth(CONFIG, wall_x=50.0))
+    assert np.isposinf(scan.ranges).all()
+
+
+def test_a_wrong_pitch_would_make_the_floor_an_obstacle() -> None:
+    tilted = dataclasses.replace(CONFIG, camera_pitch=0.25)
+    assert np.isfinite(ScanBuilder(CAMERA, CONFIG)(world_depth(tilted, wall_x=50.0)).ranges).any()
+
+
+def test_box_is_on_its_side() -> None:
+    """A box to the left has positive angles (REP-103: y left, angles counterclockwise)."""
+    scan = ScanBuilder(CAMERA, CONFIG)(world_depth(CONFIG, 50.0, box=(2.0, 0.8, 0.4)))
+    hit = np.isfinite(scan.ranges)
+    a = angles(scan)[hit]
+    assert a.min() == pytest.approx(np.arctan2(0.4, 2.0), abs=0.02)
+    assert a.max() == pytest.approx(np.arctan2(0.8, 2.0), abs=0.02)
+    np.testing.assert_allclose(scan.ranges[hit], 2.0 / np.cos(a), rtol=0.02)
+
+
+def test_unknown_depth_never_clears() -> None:
+    depth = world_depth(CONFIG, wall_x=50.0)
+    depth[:, 40:60] = np.nan
+    scan = ScanBuilder(CAMERA, CONFIG)(depth)
+    unknown = np.isnan(scan.ranges)
+    assert unknown.sum() == pytest.approx(20, abs=3)
+    assert np.isposinf(scan.ranges[~unknown]).all()
+    assert np.isnan(ScanBuilder(CAMERA, CONFIG)(np.full((120, 160), np.nan, np.float32)).ranges).all()
+
+
+def test_an_obstacle_beside_unknown_pixels_is_still_seen() -> None:
+    depth = world_depth(CONFIG, wall_x=3.0)
+    depth[::2] = np.nan
+    assert np.isfinite(ScanBuilder(CAMERA, CONFIG)(depth).ranges).mean() > 0.9
+
+
+def test_too_close_is_minus_infinity() -> None:
+    depth = np.full((120, 160), -np.inf, np.float32)
+    assert np.isneginf(ScanBuilder(CAMERA, CONFIG)(depth).ranges).all()
+
+
+def test_something_outside_the_band_that_hides_it_is_not_clear() -> None:
+    """A surface closer than where each ray enters the band (an overhang right in front) proves nothing."""
+    config = dataclasses.replace(CONFIG, camera_height=2.0)  # the camera is above the band: rays enter it from above
+    depth = np.full((120, 160), 0.3, np.float32)
+    ranges = ScanBuilder(CAMERA, config)(depth).ranges
+    assert np.isnan(ranges).all()
+
+
+def test_a_camera_that_cannot_see_to_range_max_clears_nothing() -> None:
+    config = dataclasses.replace(CONFIG, camera_pitch=0.8)
+    depth = world_depth(config, wall_x=50.0)
+    assert np.isnan(ScanBuilder(CAMERA, config)(depth).ranges).all()
+    near = dataclasses.replace(config, range_max=0.6)
+    assert np.isposinf(ScanBuilder(CAMERA, near)(depth).ranges).any()
+
+
+def test_pitch_and_roll_signs() -> None:
+    down = level_rotation(0.1, 0.0) @ [0, 0, 1]
+    assert down[2] == pytest.approx(-np.sin(0.1)), "positive pitch looks down"
+    right = level_rotation(0.0, 0.1) @ [1, 0, 0]
+    assert right[2] == pytest.approx(-np.sin(0.1)), "positive roll lowers the right side"
+
+
+def test_uncalibrated_camera_and_empty_band_are_refused() -> None:
+    with pytest.raises(CalibrationError):
+        ScanBuilder(CameraModel(10, 10, np.zeros((3, 3))), CONFIG)
+    with pytest.raises(ConfigError, match="height_min"):
+        ScanConfig(height_min=1.0, height_max=0.5)
