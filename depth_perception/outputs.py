@@ -84,8 +84,9 @@ class OutputBuilder:
         scan = self._scan_of(frame.depth, frame.camera, config.scan)
         since = 0 if self._last_stamp_ns is None else max(frame.stamp_ns - self._last_stamp_ns, 0)
         return messages.scan_message(
-            self._types, scan, scan_time=since * 1e-9, stamp_ns=frame.stamp_ns, frame_id=config.scan.output_frame
-        )
+            self._types, scan.ranges, scan.angle_min, scan.angle_increment, scan.range_min, scan.range_max,
+            scan_time=since * 1e-9, stamp_ns=frame.stamp_ns, frame_id=config.scan.output_frame,
+        )  # fmt: skip
 
     def _scan_of(self, depth: NDArray[np.float32], camera: CameraModel, config: ScanConfig) -> Scan:
         if self._scan is None or self._scan.config != config or self._scan.camera != camera:

@@ -43,16 +43,16 @@ class DepthNode(LifecycleNode):
     def __init__(self) -> None:
         super().__init__("depth")
         self._pipeline: Pipeline | None = None
-        self._parameters = Parameters(self, DepthConfig, lambda: self._pipeline is not None)
+        self._settings = Parameters(self, DepthConfig, lambda: self._pipeline is not None)
         self._health = Health(time.monotonic())
         self._image_watch, self._stamp_watch = ImageWatch(), StampWatch()
         self._camera: CameraModel | None = None
-        self._publishers: DepthPublishers | None = None
-        self._worker: NewestWins[Arrival] | None = None
+        self._depth_topics: DepthPublishers | None = None
+        self._inference: NewestWins[Arrival] | None = None
         self._subscriptions_active: list[Any] = []
         self._stale = 0
         self._failure = ""
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.output())
+        self._diagnostics_topic = self.create_publisher(DiagnosticArray, "/diagnostics", qos.output())
         # A steady clock: with use_sim_time and no /clock, diagnostics are needed most.
         self.create_timer(
             self.config.diagnostics_period_s, self._diagnose, clock=Clock(clock_type=ClockType.STEADY_TIME)
@@ -61,7 +61,7 @@ class DepthNode(LifecycleNode):
     @property
     def config(self) -> DepthConfig:
         """The parameters as they are now."""
-        return self._parameters.config  # type: ignore[no-any-return]
+        return self._settings.config  # type: ignore[no-any-return]
 
     # ---------------------------------------------------------------------------------------------- lifecycle
 
@@ -73,7 +73,7 @@ class DepthNode(LifecycleNode):
             self.get_logger().error(self._failure)
             return TransitionCallbackReturn.FAILURE
         self._failure = ""
-        self._publishers = DepthPublishers(self, self._health.note)
+        self._depth_topics = DepthPublishers(self, self._health.note)
         self._describe_backend()
         return super().on_configure(state)
 
@@ -81,7 +81,7 @@ class DepthNode(LifecycleNode):
         self._health.restart(time.monotonic())
         self._image_watch, self._stamp_watch = ImageWatch(), StampWatch()
         self._camera = None
-        self._worker = NewestWins(self._process, self._on_error, "depth inference")
+        self._inference = NewestWins(self._process, self._on_error, "depth inference")
         image_type = CompressedImage if self.config.image_transport == "compressed" else Image
         self._subscribe(CameraInfo, "camera_info", self._on_camera_info, depth=5)
         self._subscribe(image_type, self._image_topic(), self._on_image, depth=1)
@@ -108,15 +108,15 @@ class DepthNode(LifecycleNode):
         for subscription in self._subscriptions_active:
             self.destroy_subscription(subscription)
         self._subscriptions_active = []
-        if self._worker is not None:
-            self._worker.stop()
-            self._stale += self._worker.dropped
-            self._worker = None
+        if self._inference is not None:
+            self._inference.stop()
+            self._stale += self._inference.dropped
+            self._inference = None
 
     def _release(self) -> None:
-        if self._publishers is not None:
-            self._publishers.destroy()
-            self._publishers = None
+        if self._depth_topics is not None:
+            self._depth_topics.destroy()
+            self._depth_topics = None
         if self._pipeline is not None:
             self._pipeline.close()
             self._pipeline = None
@@ -153,13 +153,13 @@ class DepthNode(LifecycleNode):
     def _on_image(self, message: Any) -> None:
         now = time.monotonic()
         self._health.arrived("image", now)
-        if self._worker is not None:
-            self._worker.put(Arrival(message, now))
+        if self._inference is not None:
+            self._inference.put(Arrival(message, now))
 
     # ---------------------------------------------------------------------------------------------- the work
 
     def _process(self, arrival: Arrival) -> None:
-        publishers, pipeline, config = self._publishers, self._pipeline, self.config
+        publishers, pipeline, config = self._depth_topics, self._pipeline, self.config
         assert publishers is not None and pipeline is not None
         wanted = publishers.wanted()
         if not wanted:
@@ -187,7 +187,8 @@ class DepthNode(LifecycleNode):
         if self._stamp_watch.resets > resets:
             self._image_watch = ImageWatch()
             self.get_logger().warning("image stamps jumped back: a looping bag or a reset clock; starting anew")
-        image = messages.decode_image_rgb(message)
+        compressed = config.image_transport == "compressed"
+        image = messages.decode_compressed(message) if compressed else messages.decode_rgb(message)
         complaint = self._image_watch.complaint(image, config.watch)
         if complaint and not config.process_bad_images:
             self._health.dropped(complaint.split(" (")[0], arrival.at_s, complaint)
@@ -209,18 +210,18 @@ class DepthNode(LifecycleNode):
         self._health.backend = f"{choice.engine.name} on {choice.engine.device}: {model.path.name} ({choice.reason})"
 
     def _diagnose(self) -> None:
-        now, active = time.monotonic(), self._worker is not None
+        now, active = time.monotonic(), self._inference is not None
         if active:
-            assert self._publishers is not None and self._worker is not None
-            stale = self._stale + self._worker.dropped
-            statuses = self._health.report(now, self.config.watch, bool(self._publishers.wanted()), stale)
+            assert self._depth_topics is not None and self._inference is not None
+            stale = self._stale + self._inference.dropped
+            statuses = self._health.report(now, self.config.watch, bool(self._depth_topics.wanted()), stale)
         elif self._failure:
             statuses = [Status("engine", Level.ERROR, self._failure)]
         else:
             statuses = [Status("output", Level.OK, "not active: see ros2 lifecycle")]
         array = DiagnosticArray(status=[self._status(status) for status in statuses])
         array.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(array)
+        self._diagnostics_topic.publish(array)
 
     def _status(self, status: Status) -> DiagnosticStatus:
         return DiagnosticStatus(
