@@ -43,15 +43,15 @@ class DepthNode(LifecycleNode):
     def __init__(self) -> None:
         super().__init__("depth")
         self._pipeline: Pipeline | None = None
-        self._settings = Parameters(self, DepthConfig, lambda: self._pipeline is not None)
-        self._health = Health(time.monotonic())
-        self._image_watch, self._stamp_watch = ImageWatch(), StampWatch()
-        self._camera: CameraModel | None = None
         self._depth_topics: DepthPublishers | None = None
         self._inference: NewestWins[Arrival] | None = None
-        self._subscriptions_active: list[Any] = []
+        self._inputs: list[Any] = []
+        self._camera: CameraModel | None = None
+        self._image_watch, self._stamp_watch = ImageWatch(), StampWatch()
+        self._health = Health(time.monotonic())
         self._stale = 0
-        self._failure = ""
+        self.failure = ""  # why configure failed
+        self._settings = Parameters(self, DepthConfig, lambda: self._pipeline is not None)
         self._diagnostics_topic = self.create_publisher(DiagnosticArray, "/diagnostics", qos.output())
         # A steady clock: with use_sim_time and no /clock, diagnostics are needed most.
         self.create_timer(
@@ -69,10 +69,10 @@ class DepthNode(LifecycleNode):
         try:
             self._pipeline = Pipeline(self.config, self.resolve_topic_name(self._image_topic()))
         except DepthPerceptionError as error:
-            self._failure = f"configure failed: {error}"
-            self.get_logger().error(self._failure)
+            self.failure = f"configure failed: {error}"
+            self.get_logger().error(self.failure)
             return TransitionCallbackReturn.FAILURE
-        self._failure = ""
+        self.failure = ""
         self._depth_topics = DepthPublishers(self, self._health.note)
         self._describe_backend()
         return super().on_configure(state)
@@ -105,9 +105,9 @@ class DepthNode(LifecycleNode):
         super().destroy_node()
 
     def _stop(self) -> None:
-        for subscription in self._subscriptions_active:
+        for subscription in self._inputs:
             self.destroy_subscription(subscription)
-        self._subscriptions_active = []
+        self._inputs = []
         if self._inference is not None:
             self._inference.stop()
             self._stale += self._inference.dropped
@@ -136,7 +136,7 @@ class DepthNode(LifecycleNode):
             event_callbacks=qos.on_subscription_mismatch(lambda text: self._health.note(topic, text)),
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
-        self._subscriptions_active.append(subscription)
+        self._inputs.append(subscription)
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         self._health.arrived("camera_info", time.monotonic())
@@ -215,8 +215,8 @@ class DepthNode(LifecycleNode):
             assert self._depth_topics is not None and self._inference is not None
             stale = self._stale + self._inference.dropped
             statuses = self._health.report(now, self.config.watch, bool(self._depth_topics.wanted()), stale)
-        elif self._failure:
-            statuses = [Status("engine", Level.ERROR, self._failure)]
+        elif self.failure:
+            statuses = [Status("engine", Level.ERROR, self.failure)]
         else:
             statuses = [Status("output", Level.OK, "not active: see ros2 lifecycle")]
         array = DiagnosticArray(status=[self._status(status) for status in statuses])
@@ -237,7 +237,7 @@ def _start(node: Any) -> None:
     if not node.config.autostart:
         return
     if node.trigger_configure() != TransitionCallbackReturn.SUCCESS:
-        raise DepthPerceptionError(node._failure)
+        raise DepthPerceptionError(node.failure)
     node.trigger_activate()
 
 
