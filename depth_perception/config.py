@@ -163,10 +163,16 @@ def check(item: Option, value: Any) -> Value:
         raise ConfigError(f"parameter {item.name!r} = {value!r} must be a {wanted.__name__}")
     if item.choices and value not in item.choices:
         raise ConfigError(f"parameter {item.name!r} = {value!r} must be one of {item.choices!r}")
-    outside = (item.low is not None and value < item.low) or (item.high is not None and value > item.high)
-    if outside or value != value:
+    if isinstance(value, (int, float)) and not _inside(float(value), item):
         raise ConfigError(f"parameter {item.name!r} = {value!r} is outside [{item.low}, {item.high}]")
     return value  # type: ignore[no-any-return]
+
+
+def _inside(value: float, item: Option) -> bool:
+    """False for NaN too."""
+    low = -float("inf") if item.low is None else item.low
+    high = float("inf") if item.high is None else item.high
+    return low <= value <= high
 
 
 def from_flat(values: Mapping[str, Any], cls: type = DepthConfig) -> Any:

@@ -55,6 +55,7 @@ class OutputBuilder:
         self._last_stamp_ns = frame.stamp_ns
 
     def _image(self, frame: DepthFrame, _config: DepthConfig) -> Any:
+        assert frame.depth is not None
         return messages.image_message(self._types, frame.depth, "32FC1", frame.stamp_ns, frame.frame_id)
 
     def _camera_info(self, frame: DepthFrame, _config: DepthConfig) -> Any:

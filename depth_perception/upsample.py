@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,7 +43,7 @@ class Upsampler:
                 self._snap(out.ravel(), edge, far.ravel(), near.ravel())
             return np.reciprocal(out, out=out)
 
-    def _snap(self, out: Float32, edge: NDArray[np.intp], far: Float32, near: Float32) -> None:
+    def _snap(self, out: Float32, edge: NDArray[np.intp], far: NDArray[Any], near: NDArray[Any]) -> None:
         at = self._children[edge]
         low, high, value = far[edge, None], near[edge, None], out[at]
         snapped = np.where(value > 0.5 * (low + high), high, low)

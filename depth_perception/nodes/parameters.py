@@ -53,7 +53,7 @@ class Parameters:
 
     def _declare(self, item: Option) -> Any:
         try:
-            value = self._node.declare_parameter(item.name, item.default, descriptor(item)).value
+            value: Any = self._node.declare_parameter(item.name, item.default, descriptor(item)).value
         except Exception as error:  # rclpy has an exception class for each way a type or range can be wrong
             raise ConfigError(f"parameter {item.name!r} can't be taken: {error}") from error
         return check(item, value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import FrameType
 
 import rclpy
@@ -17,7 +17,7 @@ from depth_perception.errors import DepthPerceptionError
 POLL_S = 0.2  # a signal that arrives inside the middleware's wait is seen this late
 
 
-def run(make_node: Callable[[], Node], start: Callable[[Node], None], args: Sequence[str] | None = None) -> int:
+def run(make_node: Callable[[], Node], start: Callable[[Node], None], args: list[str] | None = None) -> int:
     """Make the node, `start` it, spin. Returns the process's exit code; errors of ours are printed, not raised."""
     stop: list[int] = []
 

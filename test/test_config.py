@@ -1,0 +1,60 @@
+"""Parameters: one home for defaults, unknown keys and impossible values refused with the reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from depth_perception.config import DepthConfig, from_flat, options, read_parameters, to_flat
+from depth_perception.errors import ConfigError
+
+
+def test_flat_names_round_trip() -> None:
+    flat = to_flat(DepthConfig())
+    assert flat["engine.backend"] == "auto" and flat["scan.range_max"] == 10.0
+    assert from_flat(flat) == DepthConfig()
+    assert set(flat) == {item.name for item in options()}
+
+
+def test_every_option_says_what_it_does_and_takes_its_own_default() -> None:
+    for item in options():
+        assert len(item.description) > 10, item.name
+        assert from_flat({item.name: item.default}) == DepthConfig(), item.name
+
+
+def test_an_integer_is_taken_for_a_real_but_not_the_reverse() -> None:
+    assert from_flat({"scan.range_max": 8}).scan.range_max == 8.0
+    with pytest.raises(ConfigError, match="must be a int"):
+        from_flat({"points.stride": 1.5})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("scan.rangemax", 1.0, "did you mean 'scan.range_max'"),
+        ("points.stride", 0, "outside"),
+        ("points.stride", True, "must be a int"),
+        ("rectify", "maybe", "one of"),
+        ("scan.range_max", float("nan"), "outside"),
+    ],
+)
+def test_impossible_values_are_refused(name: str, value: object, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        from_flat({name: value})
+
+
+def test_parameter_files_as_ros_writes_them(tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text("/**:\n  ros__parameters:\n    scan: {range_max: 4.0}\n    engine.backend: openvino\n")
+    assert read_parameters(file) == {"scan.range_max": 4.0, "engine.backend": "openvino"}
+    for content, reason in (
+        ("other:\n  ros__parameters: {}\n", "no section"),
+        ("/**: {scan: 1}\n", "ros__parameters"),
+        ("a: [1\n", "can't be read"),
+    ):
+        file.write_text(content)
+        with pytest.raises(ConfigError, match=reason):
+            read_parameters(file)
+    with pytest.raises(ConfigError, match=r"none\.yaml"):
+        read_parameters(tmp_path / "none.yaml")
