@@ -148,21 +148,39 @@ def wrap(
     Raises:
         ModelError: the output is no single-channel image or of a type that is no depth.
     """
-    inner = onnx.compose.add_prefix(model, INNER)
-    graph, opset = inner.graph, next(item.version for item in inner.opset_import if item.domain in ("", "ai.onnx"))
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    graph, opset = result.graph, next(item.version for item in model.opset_import if item.domain in ("", "ai.onnx"))
+    _prefix(graph)
     before = _input_nodes(interface, preprocessing)
     after = _output_nodes(interface, output_shape, opset)
-    result = onnx.ModelProto()
-    result.CopyFrom(inner)
-    # Inner shapes may still carry the dynamic dimensions that we have just fixed; every engine infers them anew.
-    del result.graph.value_info[:], result.graph.node[:], result.graph.output[:]
-    result.graph.node.extend([*before, *graph.node, *after])
-    kept = [item for item in graph.input if item.name != INNER + interface.input_name]  # weights of IR version 3
-    del result.graph.input[:]
+    inner = [*graph.node]
+    weights = [item for item in graph.input if item.name != INNER + interface.input_name]  # of IR version 3
+    del graph.node[:], graph.output[:], graph.input[:]
     shape = [1, interface.height, interface.width]
-    result.graph.input.extend([helper.make_tensor_value_info("image", TensorProto.UINT8, [*shape, 3]), *kept])
-    result.graph.output.append(helper.make_tensor_value_info("depth", TensorProto.FLOAT, shape))
+    graph.node.extend([*before, *inner, *after])
+    graph.input.extend([helper.make_tensor_value_info("image", TensorProto.UINT8, [*shape, 3]), *weights])
+    graph.output.append(helper.make_tensor_value_info("depth", TensorProto.FLOAT, shape))
     return result
+
+
+def _prefix(graph: onnx.GraphProto) -> None:
+    """Put INNER before the name of every tensor, also in subgraphs, which may use tensors of the graphs around them.
+
+    (`onnx.compose.add_prefix` renames the outer tensor but not its use inside.)
+    """
+    # Inner shapes may still carry the dynamic dimensions that we have just fixed; every engine infers them anew.
+    del graph.value_info[:], graph.quantization_annotation[:]
+    for item in [*graph.input, *graph.output, *graph.initializer]:
+        item.name = INNER + item.name
+    for sparse in graph.sparse_initializer:
+        sparse.values.name = INNER + sparse.values.name
+    for node in graph.node:
+        for names in (node.input, node.output):
+            names[:] = [name and INNER + name for name in names]  # an empty name is an optional one left out
+        for attribute in node.attribute:
+            for inner in [attribute.g, *attribute.graphs] if attribute.HasField("g") else attribute.graphs:
+                _prefix(inner)
 
 
 def _constant(name: str, value: Any) -> onnx.NodeProto:

@@ -117,7 +117,7 @@ def load_engine(
         try:
             engine, agreement = _start(candidate, model, config.threads)
         except EngineError as error:
-            passed_over.append(f"{candidate.label}: {error}")
+            passed_over.append(" ".join(f"{candidate.label}: {error}".split()))  # backends write whole pages
             continue
         asked = f"backend {config.backend!r} on device {config.device!r}"
         reason = "; ".join([f"{candidate.label} for {asked}, {agreement}", *passed_over])
