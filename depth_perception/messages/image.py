@@ -58,8 +58,8 @@ def encoding_of(msg: Any) -> str:
 def decode_image(msg: Any) -> NDArray[Any]:
     """The pixels as they arrived: a view of `msg.data`, also where rows are padded.
 
-    Only samples of the other byte order are copied (16UC1, mono16 and 32FC1 with `is_bigendian` set on a little-endian
-    machine). Shapes: (H, W) for one channel, (H, W, C) for more; yuv422 is (H, W, 2); nv12 and nv21 are (3H/2, W), luma
+    Only two kinds of 16UC1, mono16 and 32FC1 are copied: samples of the other byte order (`is_bigendian` on a
+    little-endian machine), and rows whose `step` is no multiple of the sample. Shapes: (H, W) for one channel, (H, W, C) for more; yuv422 is (H, W, 2); nv12 and nv21 are (3H/2, W), luma
     above interleaved chroma, both planes with the same `step`.
 
     Raises:
@@ -80,7 +80,8 @@ def decode_image(msg: Any) -> NDArray[Any]:
     if layout.channels == 1:
         shape, strides = shape[:2], strides[:2]
     array = np.ndarray(shape, dtype, byte_view(msg.data), strides=strides)
-    return array.astype(dtype.newbyteorder("="), copy=False)
+    odd_step = step % dtype.itemsize != 0  # OpenCV refuses such rows
+    return array.astype(dtype.newbyteorder("="), copy=odd_step)
 
 
 def _check(msg: Any, layout: Layout, pixel_bytes: int) -> None:
