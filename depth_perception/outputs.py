@@ -82,16 +82,19 @@ class OutputBuilder:
         if frame.camera is None or not frame.camera.is_calibrated:
             return None
         assert frame.depth is not None
-        scan = self._scan_of(frame.depth, frame.camera, config.scan)
+        scan = self._scan_of(frame.depth, frame.camera, config.scan, frame.prediction.shape)
         since = 0 if self._last_stamp_ns is None else max(frame.stamp_ns - self._last_stamp_ns, 0)
         return messages.scan_message(
             self._types, scan.ranges, scan.angle_min, scan.angle_increment, scan.range_min, scan.range_max,
             scan_time=since * 1e-9, stamp_ns=frame.stamp_ns, frame_id=config.scan.output_frame,
         )  # fmt: skip
 
-    def _scan_of(self, depth: NDArray[np.float32], camera: CameraModel, config: ScanConfig) -> Scan:
-        if self._scan is None or self._scan.config != config or self._scan.camera != camera:
-            self._scan = ScanBuilder(camera, config)
+    def _scan_of(
+        self, depth: NDArray[np.float32], camera: CameraModel, config: ScanConfig, seen_at: tuple[int, ...]
+    ) -> Scan:
+        key = (camera, config, seen_at)
+        if self._scan is None or (self._scan.camera, self._scan.config, self._scan.seen_at) != key:
+            self._scan = ScanBuilder(camera, config, (seen_at[0], seen_at[1]))
         return self._scan(depth)
 
     def _preview(self, frame: DepthFrame, config: DepthConfig) -> Any:

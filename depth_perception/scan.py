@@ -56,11 +56,22 @@ class ScanBuilder:
     scan marks obstacles but clears nothing.
     """
 
-    def __init__(self, camera: CameraModel, config: ScanConfig) -> None:
+    def __init__(self, camera: CameraModel, config: ScanConfig, seen_at: tuple[int, int] | None = None) -> None:
+        """`seen_at` is the (height, width) at which the network saw the image: finer pixels tell nothing more, so
+        rows and columns are skipped down to about that.
+
+        Raises:
+            CalibrationError: K = 0.
+        """
         if not camera.is_calibrated:
             raise CalibrationError("camera_info has K = 0 (uncalibrated): no scan; calibrate the camera")
-        self.camera, self.config = camera, config
-        directions = camera.rays().reshape(-1, 3) @ level_rotation(config.camera_pitch, config.camera_roll).T
+        self.camera, self.config, self.seen_at = camera, config, seen_at
+        steps = (1, 1) if seen_at is None else (round(camera.height / seen_at[0]), round(camera.width / seen_at[1]))
+        pixels = np.arange(camera.height * camera.width, dtype=np.int32).reshape(camera.height, camera.width)
+        grid = pixels[:: max(steps[0], 1), :: max(steps[1], 1)]
+        directions = (
+            camera.rays().reshape(-1, 3)[grid.ravel()] @ level_rotation(config.camera_pitch, config.camera_roll).T
+        )
         forward, left, up = directions.T
         across = np.hypot(forward, left)
         enter, leave = self._band(up)
@@ -69,10 +80,10 @@ class ScanBuilder:
             reach = leave * across
             leave = np.minimum(leave, config.range_max / across)
         azimuth = np.arctan2(left, forward)
-        self.angle_min, self.angle_increment, bins = self._bins(azimuth)
+        self.angle_min, self.angle_increment, bins = self._bins(azimuth.reshape(grid.shape))
         sees = (enter < leave) & (np.abs(azimuth) < np.pi / 2) & (bins >= 0)
         order = np.flatnonzero(sees)[np.argsort(bins[sees], kind="stable")]
-        self._pixels = order.astype(np.int32)
+        self._pixels = grid.ravel()[order]
         self._filled, self._starts = np.unique(bins[order], return_index=True)
         self._enter, self._leave = enter[order].astype(np.float32), leave[order].astype(np.float32)
         self._across = across[order].astype(np.float32)
@@ -97,10 +108,11 @@ class ScanBuilder:
         """
         ahead = azimuth[np.abs(azimuth) < np.pi / 2]
         low, high = float(ahead.min()), float(ahead.max())
-        steps = np.abs(np.diff(azimuth.reshape(self.camera.height, self.camera.width), axis=1))
+        steps = np.abs(np.diff(azimuth, axis=1))
         increment = float(steps.max(axis=1).min())
         self.beams = int((high - low) / increment) + 1
-        return low, increment, np.minimum(np.rint((azimuth - low) / increment), self.beams - 1).astype(np.int64)
+        beam = np.minimum(np.rint((azimuth.ravel() - low) / increment), self.beams - 1)
+        return low, increment, beam.astype(np.int64)
 
     def __call__(self, depth: Float32) -> Scan:
         """(H, W) metres along the optical axis → the scan of this frame."""

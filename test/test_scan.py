@@ -45,6 +45,15 @@ def test_wall_ranges_are_exact_and_the_floor_is_no_obstacle(pitch: float, roll: 
     np.testing.assert_allclose(scan.ranges[seen], 3.0 / np.cos(angles(scan)[seen]), rtol=0.01)
 
 
+def test_a_coarser_network_gives_the_same_wall_with_fewer_beams() -> None:
+    depth = world_depth(CONFIG, wall_x=3.0)
+    fine, coarse = ScanBuilder(CAMERA, CONFIG)(depth), ScanBuilder(CAMERA, CONFIG, seen_at=(60, 80))(depth)
+    assert len(coarse.ranges) == pytest.approx(len(fine.ranges) / 2, abs=2)
+    seen = np.isfinite(coarse.ranges)
+    assert seen.mean() > 0.9
+    np.testing.assert_allclose(coarse.ranges[seen], 3.0 / np.cos(angles(coarse)[seen]), rtol=0.02)
+
+
 def test_floor_alone_is_clear() -> None:
     scan = ScanBuilder(CAMERA, CONFIG)(world_depth(CONFIG, wall_x=50.0))
     assert np.isposinf(scan.ranges).all()
