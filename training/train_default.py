@@ -163,7 +163,7 @@ def validate(network: torch.nn.Module, folder: Path, config: DefaultTraining) ->
         view = central_view(world.frame(index), config.export_sizes[0])
         log_target, weight = canonical_target(view, config)
         image = normalise(torch.from_numpy(view.image[None]))
-        prediction = torch.exp(network.eval()(image)).numpy()[0, 0]
+        prediction = torch.exp(network.eval()(image)).clamp(config.min_canonical, config.max_canonical).numpy()[0, 0]
         target, valid = np.exp(log_target), weight == 1.0
         plain.append(depth_metrics(prediction, target, valid))
         aligned.append(depth_metrics(prediction * median_scale(prediction, target, valid), target, valid))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rendered import FRAMES, write_world
+from rendered_worlds import FRAMES, write_world
 
 from depth_perception.errors import ConfigError
 from training.default_config import DefaultTraining, from_dict, read_recipe, to_dict
@@ -22,7 +22,8 @@ def test_only_complete_worlds_count_and_the_split_is_by_seed(tmp_path: Path) -> 
         write_world(tmp_path, seed, "street")
     write_world(tmp_path, 12, complete=False)
     worlds = complete_worlds(tmp_path)
-    assert [(world.seed, world.kind, world.frames) for world in worlds] == [(s, "street", FRAMES) for s in (3, 5, 10, 11)]
+    expected = [(seed, "street", FRAMES) for seed in (3, 5, 10, 11)]
+    assert [(world.seed, world.kind, world.frames) for world in worlds] == expected
     training, validation = split_worlds(worlds, 5)
     assert [world.seed for world in training] == [3, 11]
     assert [world.seed for world in validation] == [5, 10]

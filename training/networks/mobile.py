@@ -20,7 +20,7 @@ def conv(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: in
     """Convolution + batch norm (+ ReLU): the group that every engine fuses and quantises."""
     layers = [
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(outputs, momentum=0.03),
+        nn.BatchNorm2d(outputs),
     ]
     return nn.Sequential(*layers, nn.ReLU(inplace=True)) if relu else nn.Sequential(*layers)
 
