@@ -1,0 +1,111 @@
+"""What the launch arguments mean, once: `depth.launch.py` and `depth-perception up` both ask here.
+
+An empty argument means not used. Arguments come after the parameter file, so the command line wins.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from depth_perception.config import Value, check, options
+from depth_perception.errors import ConfigError
+
+BOOLEANS = ("", "true", "false")
+COMPRESSED = "/compressed"  # the suffix that image_transport gives a compressed topic
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One launch argument; `parameter` is the ROS parameter that it sets, empty if it sets none."""
+
+    name: str
+    description: str
+    default: str = ""
+    choices: tuple[str, ...] = ()
+    parameter: str = ""
+
+
+ARGUMENTS = (
+    Argument("namespace", "namespace of the node and of every relative topic"),
+    Argument("params_file", "ROS parameter file; empty = the package's config/depth.yaml"),
+    Argument("use_sim_time", "follow /clock", choices=BOOLEANS, parameter="use_sim_time"),
+    Argument("autostart", "configure and activate without a lifecycle manager", "", BOOLEANS, "autostart"),
+    Argument("log_level", "debug, info, warn, error or fatal"),
+    Argument("use_respawn", "start the node again when it dies", "false", BOOLEANS),
+    Argument("image", "topic of the camera image; one that ends in /compressed means image_transport:=compressed"),
+    Argument("camera_info", "topic of the camera's calibration"),
+    Argument("image_transport", "raw or compressed", "", ("", "raw", "compressed"), "image_transport"),
+    Argument("camera_height", "height of the camera above the ground, m", parameter="scan.camera_height"),
+    Argument("model", "ONNX file that keeps the model contract, or 'default'", parameter="model.path"),
+    Argument("backend", "inference backend: auto, onnxruntime, openvino, …", parameter="engine.backend"),
+    Argument(
+        "rectify", "rectify the image before the network", "", ("", "auto", "always", "never"), parameter="rectify"
+    ),
+)
+
+
+def parameters(arguments: Mapping[str, str]) -> dict[str, Value]:
+    """ROS parameters that the arguments set: dotted name → value of the parameter's type.
+
+    Raises:
+        ConfigError: a value that the parameter can't take.
+    """
+    known = {item.name: item for item in options()}
+    values: dict[str, Value] = {}
+    for argument in ARGUMENTS:
+        text = arguments.get(argument.name, "")
+        if text == "" or argument.parameter == "":
+            continue
+        item = known.get(argument.parameter)  # use_sim_time is every node's own
+        wanted = bool if item is None else type(item.default)
+        value = _parse(argument.name, text, wanted)
+        values[argument.parameter] = value if item is None else check(item, value)
+    if arguments.get("image", "").endswith(COMPRESSED):
+        values.setdefault("image_transport", "compressed")
+    return values
+
+
+def remappings(arguments: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Topic remappings (the node's relative name, the topic) that the arguments ask for.
+
+    A remapping of `image` doesn't carry `image/compressed` along, so both are named.
+    """
+    pairs = []
+    if image := arguments.get("image", "").removesuffix(COMPRESSED):
+        pairs += [("image", image), ("image/compressed", f"{image}/compressed")]
+    if camera_info := arguments.get("camera_info", ""):
+        pairs += [("camera_info", camera_info)]
+    return pairs
+
+
+def installed_file(relative: str) -> Path:
+    """A file of the package's share, e.g. `config/depth.yaml`: of the checkout, of ROS, or of the environment.
+
+    Raises:
+        ConfigError: it is in none of these.
+    """
+    checkout = Path(__file__).resolve().parent.parent
+    places = [checkout] if (checkout / "package.xml").is_file() else []
+    prefixes = [prefix for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if prefix]
+    places += [Path(prefix) / "share" / "depth_perception" for prefix in [*prefixes, sys.prefix]]
+    for place in places:
+        if (place / relative).is_file():
+            return place / relative
+    raise ConfigError(f"{relative!r} is in none of {[str(place) for place in places]!r}; install the package again")
+
+
+def _parse(name: str, text: str, wanted: type) -> Value:
+    if wanted is bool:
+        if text not in ("true", "false"):
+            raise ConfigError(f"argument {name!r} = {text!r} must be true or false")
+        return text == "true"
+    if wanted is str:
+        return text
+    try:
+        return wanted(text)  # type: ignore[no-any-return]
+    except ValueError as error:
+        raise ConfigError(f"argument {name!r} = {text!r} must be a number") from error
