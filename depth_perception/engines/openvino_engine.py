@@ -70,8 +70,11 @@ def compile_model(path: Path, device: str, threads: int) -> Any:
         # OpenVINO's own default is bfloat16 or float16 where the chip has it, but precision belongs to the file.
         "INFERENCE_PRECISION_HINT": "f32",
     }
-    if threads and device == "cpu":
-        options["INFERENCE_NUM_THREADS"] = threads
+    if device == "cpu":
+        # A thread that is pinned to a core waits for whoever else the robot runs there: twice as slow on a busy one.
+        options["ENABLE_CPU_PINNING"] = False
+        if threads:
+            options["INFERENCE_NUM_THREADS"] = threads
     try:
         return openvino.Core().compile_model(str(path), device.upper(), options)
     except Exception as error:

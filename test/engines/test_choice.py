@@ -8,6 +8,7 @@ import textwrap
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 from tiny_networks import CONTRACT, contract_answer, write_tiny
 
@@ -214,3 +215,13 @@ def test_a_model_whose_file_went_away(model):
     gone = replace(model, path=model.path.with_name("gone.onnx"), contract=CONTRACT)
     with pytest.raises(EngineError, match=r"gone\.onnx"):
         load_engine(gone)
+
+
+def test_a_model_that_the_reference_can_not_load_is_not_compared_and_that_is_said(model, drop):
+    drop("xyz", {"cpu": 1})
+    proto = onnx.load(model.path)
+    proto.graph.node[-1].op_type = "NoSuchOperator"
+    onnx.save(proto, model.path)
+    choice = load_engine(model)
+    assert choice.label == "xyz/cpu"
+    assert f"not compared with {REFERENCE}: ONNX Runtime on cpu can't load" in choice.reason

@@ -132,11 +132,29 @@ def test_onnxruntime_takes_the_threads_it_is_given_and_does_not_spin(tmp_path):
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
 
 
+def test_a_cuda_session_that_ends_on_the_cpu_is_no_cuda_session(tmp_path, monkeypatch):
+    """Without its libraries ONNX Runtime only warns and goes on on the CPU: `auto` must see through that."""
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has CUDA")
+    providers = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
+    model = write_tiny(tmp_path / "a.onnx")
+    with pytest.warns(UserWarning, match="CUDAExecutionProvider"), pytest.raises(EngineError, match="fell back to CPU"):
+        load_engine(model, EngineConfig("onnxruntime", "cuda"))
+    with pytest.warns(UserWarning, match="CUDAExecutionProvider"):
+        choice = load_engine(model, EngineConfig("onnxruntime"))
+    assert choice.label == "onnxruntime/cpu"
+    assert "onnxruntime/cuda: ONNX Runtime fell back" in choice.reason
+
+
 def test_openvino_takes_the_threads_it_is_given_and_keeps_float32(tmp_path):
     pytest.importorskip("openvino")
     engine = load_engine(write_tiny(tmp_path / "a.onnx"), EngineConfig("openvino", "cpu", 1)).engine
     compiled = engine._request.get_compiled_model()
     assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
+    assert compiled.get_property("ENABLE_CPU_PINNING") is False
     assert compiled.get_property("INFERENCE_PRECISION_HINT").type_name == "f32"
 
 
