@@ -58,9 +58,11 @@ setup(
     install_requires=[
         "numpy>=1.26",
         "opencv-python-headless>=4.8,<5",  # OpenCV 5 breaks cv_bridge in nodes that share the environment
-        "onnxruntime>=1.17",
+        "onnxruntime>=1.19",
         "rosbags>=0.10",
         "mcap>=1.1",
+        "lz4>=4",
+        "zstandard>=0.20",
         "pyyaml>=6",
         "tqdm>=4.60",
     ],
@@ -71,7 +73,7 @@ setup(
         "tensorrt": ["tensorrt>=10.3"],
         "import": ["onnx>=1.16"],
         "train": ["torch>=2.4", "onnx>=1.16"],
-        "test": ["pytest>=7", "hypothesis>=6", "onnx>=1.16"],
+        "test": ["pytest>=7", "hypothesis>=6", "onnx>=1.16", "scipy>=1.11"],
         "dev": ["ruff>=0.6", "mypy>=1.10", "types-PyYAML"],
     },
     entry_points={
