@@ -47,15 +47,15 @@ def frozen_seeds(path: Path = TEST_SEEDS) -> set[int]:
     """Seeds of the test worlds.
 
     Raises:
-        ConfigError: the list is missing or empty.
+        ConfigError: the list is missing or isn't one.
     """
     import yaml
 
     try:
-        seeds = yaml.safe_load(path.read_text())["seeds"]
-    except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
+        frozen = yaml.safe_load(path.read_text())
+        return set(range(int(frozen["first_seed"]), int(frozen["last_seed"]) + 1))
+    except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(f"list of test seeds {str(path)!r} can't be read: {error}") from error
-    return {int(seed) for seed in seeds}
 
 
 def views(worlds: list[World], contract: Contract, stride: int = 1) -> Iterator[tuple[World, Sample]]:

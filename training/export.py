@@ -7,6 +7,7 @@ import io
 import math
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,7 +51,7 @@ def export(network: torch.nn.Module, config: DefaultTraining, contract: Contract
 
     wrapped = CanonicalDepth(network.eval(), config.min_canonical, config.max_canonical).eval()
     image = torch.randint(0, 256, (1, contract.height, contract.width, 3), dtype=torch.uint8)
-    buffer = io.BytesIO()
+    buffer: Any = io.BytesIO()  # the tracing exporter writes to a file object, though its signature doesn't say so
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the tracing exporter needs no further package
         torch.onnx.export(

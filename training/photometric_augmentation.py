@@ -91,14 +91,14 @@ def haze(x: Float, depth: NDArray[np.float32], rng: Rng) -> Float:
     visibility = np.exp(rng.uniform(np.log(15.0), np.log(300.0)))
     kept = np.exp(-np.minimum(np.nan_to_num(depth, nan=200.0, posinf=200.0), 200.0) / np.float32(visibility))[..., None]
     air = np.float32(rng.uniform(0.5, 0.95)) + rng.normal(0.0, 0.03, 3).astype(np.float32)
-    return x * kept + air * (1.0 - kept)
+    return (x * kept + air * (1.0 - kept)).astype(np.float32, copy=False)
 
 
 def uneven_light(x: Float, rng: Rng) -> Float:
     """Brightness that varies smoothly over the image: lamps, windows, cast shade."""
-    field = rng.normal(0.0, rng.uniform(0.1, 0.5), (4, 4)).astype(np.float32)
-    field = cv2.resize(field, (x.shape[1], x.shape[0]), interpolation=cv2.INTER_CUBIC)
-    return x * np.exp(field)[..., None]
+    coarse = rng.normal(0.0, rng.uniform(0.1, 0.5), (4, 4)).astype(np.float32)
+    field = cv2.resize(coarse, (x.shape[1], x.shape[0]), interpolation=cv2.INTER_CUBIC)
+    return (x * np.exp(field)[..., None]).astype(np.float32, copy=False)
 
 
 def exposure(x: Float, rng: Rng) -> Float:

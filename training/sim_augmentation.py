@@ -30,7 +30,7 @@ def crop_and_resize(
     """
     (height, width), (out_height, out_width) = size, out
     window = (slice(top, top + height), slice(left, left + width))
-    camera = CameraModel(*sample.depth.shape, K=sample.K).cropped(left, top, height, width)
+    camera = CameraModel(sample.depth.shape[0], sample.depth.shape[1], sample.K).cropped(left, top, height, width)
     return Sample(
         image=cv2.resize(sample.image[window], (out_width, out_height), interpolation=interpolation),  # type: ignore[arg-type]
         depth=cv2.resize(sample.depth[window], (out_width, out_height), interpolation=cv2.INTER_NEAREST_EXACT),  # type: ignore[arg-type]

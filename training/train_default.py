@@ -141,13 +141,13 @@ def batches(data: SimBatches, start: int, workers: int) -> Iterator[Batch]:
         sampler=range(start, start + 10**6),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
-        collate_fn=_as_it_is,
+        collate_fn=_as_it_is,  # a batch is already one
         worker_init_fn=quiet,
     )
     return iter(loader)
 
 
-def _as_it_is(batch: Batch) -> Batch:
+def _as_it_is(batch: Any) -> Any:
     return batch
 
 
@@ -181,7 +181,8 @@ def train(config: DefaultTraining, folder: Path, run: Path, resume: bool, stop_a
         trainer.load(checkpoint)
     (run / "config.yaml").write_text(yaml.safe_dump(to_dict(config), sort_keys=False))
     last = math.inf if stop_after is None else trainer.step_number + stop_after
-    saved, sums, since = time.monotonic(), {}, time.monotonic()
+    saved = since = time.monotonic()
+    sums: dict[str, float] = {}
     for batch in batches(SimBatches(folder, config), trainer.step_number, config.workers):
         if trainer.progress() >= 1.0 or trainer.step_number >= last:
             break

@@ -136,7 +136,8 @@ def test_a_baseline_that_knows_the_answer_scores_zero(tmp_path: Path) -> None:
     assert twice == pytest.approx(1.0, abs=1e-3)
 
 
-def test_the_list_of_test_seeds_must_be_there(tmp_path: Path) -> None:
+def test_the_frozen_list(tmp_path: Path) -> None:
+    assert frozen_seeds() == set(range(900000, 900060))
     with pytest.raises(ConfigError, match=r"nothing\.yaml"):
         frozen_seeds(tmp_path / "nothing.yaml")
 

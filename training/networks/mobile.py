@@ -91,7 +91,7 @@ class MobileDepthNet(nn.Module):
             channels = skip
         self.head = nn.Conv2d(channels, 1, 1)
         nn.init.normal_(self.head.weight, std=0.01)
-        nn.init.constant_(self.head.bias, log_depth_start)  # ln of about 3.3 m: the middle of the training worlds
+        nn.init.constant_(self.head.get_parameter("bias"), log_depth_start)  # ln 3.3 m: the middle of the worlds
 
     def forward(self, image: Tensor) -> Tensor:
         features = [self.stem(image)]
