@@ -116,7 +116,7 @@ class Pipeline:
             try:
                 return self.choice.engine.infer(image)
             except EngineError as error:
-                failed = self.choice.engine.name
+                failed = self.choice.label
                 log.error("backend %s failed: %s; falling back to the next one", failed, error)
                 self._failed |= {failed}
                 fallback = replace(self.config.engine, backend="auto")
