@@ -28,8 +28,7 @@ def render(options_of_node: Iterable[Option], title: str) -> str:
         shared = 0
         while shared < min(len(groups), len(open_groups)) and groups[shared] == open_groups[shared]:
             shared += 1
-        for level in range(shared, len(groups)):
-            lines.append("  " * (level + 2) + f"{groups[level]}:")
+        lines += ["  " * (level + 2) + f"{groups[level]}:" for level in range(shared, len(groups))]
         open_groups = groups
         indent = "  " * (len(groups) + 2)
         lines += textwrap.wrap(_comment(item), WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")

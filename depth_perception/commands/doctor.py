@@ -20,7 +20,7 @@ def add_parser(subparsers: Any) -> None:
         "Exit code 1 only if no backend can run.",
     )
     parser.add_argument(
-        "--model", default="default", metavar="FILE", help="the model to time (default: the shipped one)"
+        "--model", default="default", metavar="FILE", help="the model to time (default: the one that ships)"
     )
     parser.add_argument("--runs", type=_positive, default=20, metavar="N", help="timed runs a backend (default: 20)")
     parser.set_defaults(func=doctor)

@@ -34,9 +34,7 @@ PACKAGES = (
     Package("yaml", ("PyYAML",), "parameter files", "pip install pyyaml", needed=True),
     Package("onnxruntime", ("onnxruntime", "onnxruntime-gpu"), "inference on any CPU", "pip install onnxruntime"),
     Package("openvino", ("openvino",), "faster inference on Intel and ARM CPUs", "pip install openvino"),
-    Package(
-        "tensorrt", ("tensorrt",), "inference on NVIDIA GPUs", "pip install tensorrt (on a Jetson: JetPack has it)"
-    ),
+    Package("tensorrt", ("tensorrt",), "inference on NVIDIA GPUs", "pip install tensorrt (JetPack brings it)"),
     Package("rosbags", ("rosbags",), "depth-perception convert", "pip install rosbags"),
     Package("mcap", ("mcap",), "writing recordings", "pip install mcap"),
     Package("tqdm", ("tqdm",), "progress bars", "pip install tqdm"),
@@ -49,8 +47,6 @@ PACKAGES = (
 def look() -> list[Finding]:
     """The interpreter, then one finding a package; nothing is imported."""
     python = Finding("Python", Level.OK, f"{platform.python_version()} at {sys.executable}")
-    if sys.version_info < (3, 10):
-        python = Finding("Python", Level.BAD, f"{platform.python_version()} is too old", "use Python 3.10 or newer")
     return [python, *(_finding(package) for package in PACKAGES)]
 
 
