@@ -35,7 +35,7 @@ def image_message(types: RosTypes, array: NDArray[Any], encoding: str, stamp_ns:
         encoding=encoding,
         is_bigendian=0,  # x86-64 and arm64
         step=array.strides[0],
-        data=types.sequence(array.reshape(-1).view(np.uint8)),
+        data=array.reshape(-1).view(np.uint8),
     )
 
 
@@ -50,7 +50,7 @@ def compressed_image_message(
         "sensor_msgs/msg/CompressedImage",
         header=header_message(types, stamp_ns, frame_id),
         format="rgb8; jpeg compressed bgr8",
-        data=types.sequence(encoded.reshape(-1)),
+        data=encoded.reshape(-1),
     )
 
 
@@ -67,7 +67,7 @@ def camera_info_message(types: RosTypes, camera: CameraModel, stamp_ns: int, fra
         height=camera.height,
         width=camera.width,
         distortion_model="plumb_bob" if undistorted else camera.distortion_model,
-        d=types.sequence(np.zeros(5) if undistorted else camera.D),
+        d=np.zeros(5) if undistorted else camera.D,
         k=camera.K.reshape(9).copy(),
         r=camera.R.reshape(9).copy(),
         p=camera.P.reshape(12).copy(),
@@ -92,7 +92,7 @@ def scan_message(
 
     Angles in rad, positive to the left, around the frame's z axis; `scan_time` is the time between scans, s.
     """
-    ranges = np.asarray(ranges, np.float32)
+    ranges = np.ascontiguousarray(ranges, np.float32)
     return types.new(
         "sensor_msgs/msg/LaserScan",
         header=header_message(types, stamp_ns, frame_id),
@@ -103,6 +103,6 @@ def scan_message(
         scan_time=float(scan_time),
         range_min=float(range_min),
         range_max=float(range_max),
-        ranges=types.sequence(ranges),
-        intensities=types.sequence(np.zeros(0, np.float32)),
+        ranges=ranges,
+        intensities=np.zeros(0, np.float32),
     )

@@ -58,9 +58,11 @@ def encoding_of(msg: Any) -> str:
 def decode_image(msg: Any) -> NDArray[Any]:
     """The pixels as they arrived: a view of `msg.data`, also where rows are padded.
 
-    Only two kinds of 16UC1, mono16 and 32FC1 are copied: samples of the other byte order (`is_bigendian` on a
-    little-endian machine), and rows whose `step` is no multiple of the sample. Shapes: (H, W) for one channel, (H, W, C) for more; yuv422 is (H, W, 2); nv12 and nv21 are (3H/2, W), luma
-    above interleaved chroma, both planes with the same `step`.
+    Two kinds of 16UC1, mono16 and 32FC1 are copied: samples of the other byte order (`is_bigendian` on a little-endian
+    machine), and rows whose `step` is no multiple of the sample.
+
+    Shapes: (H, W) for one channel, (H, W, C) for more; yuv422 is (H, W, 2); nv12 and nv21 are (3H/2, W), luma above
+    interleaved chroma, both planes with the same `step`.
 
     Raises:
         MessageError: unknown encoding, zero size, odd size where chroma is shared, `step` shorter than a row, or less

@@ -10,41 +10,48 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-_TYPECODES = {np.dtype(np.uint8): "B", np.dtype(np.float32): "f", np.dtype(np.float64): "d"}
-
 
 class RosTypes(Protocol):
-    """Makes messages of one family."""
+    """Makes messages of one family. Numeric array fields are given as contiguous (N,) numpy arrays of their type."""
 
     def new(self, name: str, /, **fields: Any) -> Any:
-        """A message of type `name` (`sensor_msgs/msg/Image`) with all of its fields given."""
+        """A message of type `name` (`sensor_msgs/msg/Image`) with all of its fields."""
 
-    def sequence(self, values: NDArray[Any]) -> Any:
-        """uint8, float32 or float64 values as an unbounded field of this family holds them, flattened."""
-
-    def allocate(self, size: int) -> tuple[Any, NDArray[np.uint8]]:
-        """A uint8 field of `size` bytes, and a writable view of it to fill in place."""
+    def resize(self, message: Any, field: str, size: int) -> NDArray[np.uint8]:
+        """Give an empty uint8 field `size` bytes; the writable view that comes back is the message's own memory."""
 
 
 class LiveTypes:
-    """Message classes of the ROS installation. Needs `sensor_msgs`, not rclpy."""
+    """Message classes of the ROS installation. Needs `sensor_msgs`, not rclpy.
+
+    A fresh message's own `array.array` is filled in place, at the price of one memcpy. Assigning to the field costs
+    more: the generated setters check every element of a numpy array (65 ms at 640x480), and those of Kilted copy even
+    an `array.array` once more unless ROS_PYTHON_CHECK_FIELDS is 1.
+    """
 
     def new(self, name: str, /, **fields: Any) -> Any:
-        return _live_class(name)(**fields)
+        arrays = {field: value for field, value in fields.items() if isinstance(value, np.ndarray)}
+        message = _live_class(name)(**{field: value for field, value in fields.items() if field not in arrays})
+        for field, values in arrays.items():
+            own = getattr(message, field)
+            if isinstance(own, array.array):
+                own.frombytes(values.view(np.uint8).data)
+            else:  # of fixed size, which is numpy here too
+                setattr(message, field, values)
+        return message
 
-    def sequence(self, values: NDArray[Any]) -> array.array[Any]:
-        # The generated setters take an array.array as it is, and check every element of anything else (65 ms at VGA).
-        field = array.array(_TYPECODES[values.dtype])
-        field.frombytes(_flat(values).view(np.uint8).data)
-        return field
-
-    def allocate(self, size: int) -> tuple[array.array[int], NDArray[np.uint8]]:
-        field = array.array("B", (0,)) * size
-        return field, np.frombuffer(field, np.uint8) if size else np.zeros(0, np.uint8)
+    def resize(self, message: Any, field: str, size: int) -> NDArray[np.uint8]:
+        own = getattr(message, field)
+        own.append(0)
+        own *= size
+        return np.frombuffer(own, np.uint8)
 
 
 class RecordedTypes:
-    """Message classes of a rosbags typestore of a ROS 2 distribution."""
+    """Message classes of a rosbags typestore of a ROS 2 distribution.
+
+    Array fields are the arrays that were given, not copies: serialise the message before they change.
+    """
 
     def __init__(self, typestore: Any) -> None:
         self._types = typestore.types
@@ -52,17 +59,10 @@ class RecordedTypes:
     def new(self, name: str, /, **fields: Any) -> Any:
         return self._types[name](**fields)
 
-    def sequence(self, values: NDArray[Any]) -> NDArray[Any]:
-        """A view where `values` is contiguous: serialise the message before the array changes."""
-        return _flat(values)
-
-    def allocate(self, size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        field = np.empty(size, np.uint8)
-        return field, field
-
-
-def _flat(values: NDArray[Any]) -> NDArray[Any]:
-    return np.ascontiguousarray(values).reshape(-1)
+    def resize(self, message: Any, field: str, size: int) -> NDArray[np.uint8]:
+        memory = np.empty(size, np.uint8)
+        setattr(message, field, memory)
+        return memory
 
 
 @functools.cache
