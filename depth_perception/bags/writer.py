@@ -71,7 +71,10 @@ class BagWriter:
         record = self._topics.get(topic) or self.declare(topic, type)
         if record.type != type:
             raise BagError(f"topic {topic!r} was written as {record.type!r}; {type!r} can't go into the same topic")
-        self._mcap.add_message(record.channel_id, log_time_ns, cdr, publish_time=log_time_ns)  # type: ignore[arg-type]
+        try:
+            self._mcap.add_message(record.channel_id, log_time_ns, cdr, publish_time=log_time_ns)  # type: ignore[arg-type]
+        except OSError as error:
+            raise BagError(f"{str(self.partial)!r} can't be written: {error}; is the disk full?") from error
         record.count += 1
         start, end = self._span or (log_time_ns, log_time_ns)
         self._span = (min(start, log_time_ns), max(end, log_time_ns))
@@ -101,12 +104,12 @@ class BagWriter:
         return self._mcap.register_schema(type, "ros2msg", definition.encode())
 
     def close(self) -> None:
-        """End the file and give the folder its name. Raises BagError if something else has taken that name."""
-        self._end()
+        """End the file and give the folder its name. Raises BagError: the disk is full, or the name was taken."""
         try:
+            self._end()
             self.partial.rename(self.path)
         except OSError as error:
-            problem = f"{str(self.path)!r} can't take its name: {error}; the bag is in {str(self.partial)!r}"
+            problem = f"{str(self.path)!r} can't be completed: {error}; what was written is in {str(self.partial)!r}"
             raise BagError(problem) from error
 
     def discard(self) -> None:
