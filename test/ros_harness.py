@@ -137,6 +137,17 @@ class Robot:
                     return value
         raise AssertionError(f"{what} did not happen within {timeout_s} s; diagnostics: {self.diagnosis()}")
 
+    def send_until(self, send: Callable[[], Any], condition: Callable[[], Any], what: str) -> None:
+        """Send the same once a second until `condition()` is true: what went before discovery is lost."""
+        for _ in range(30):
+            send()
+            end = time.monotonic() + 1.0
+            while time.monotonic() < end:
+                self._executor.spin_once(timeout_sec=0.02)
+                if condition():
+                    return
+        raise AssertionError(f"{what} did not happen; diagnostics: {self.diagnosis()}")
+
     def publish_image(self, message: Image) -> None:
         """Publish an image message as it is, however bad."""
         self._image.publish(message)

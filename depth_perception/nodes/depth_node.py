@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from depth_perception import messages
@@ -19,6 +19,7 @@ from depth_perception.config import DepthConfig
 from depth_perception.errors import CalibrationError, DepthPerceptionError, EngineError, MessageError
 from depth_perception.health import Health, Level, Status
 from depth_perception.nodes import qos, spin
+from depth_perception.nodes.matched_subscription import MatchedSubscription
 from depth_perception.nodes.parameters import Parameters
 from depth_perception.nodes.publishers import DepthPublishers
 from depth_perception.pipeline import Pipeline
@@ -26,6 +27,7 @@ from depth_perception.records import Frame
 from depth_perception.watch import ImageWatch, StampWatch
 from depth_perception.worker import NewestWins
 
+MATCH_PERIOD_S = 0.5  # how soon a publisher's reliability is noticed
 REASONS = {MessageError: "bad image message", CalibrationError: "bad camera_info", EngineError: "backend failed"}
 
 
@@ -45,7 +47,7 @@ class DepthNode(LifecycleNode):
         self._pipeline: Pipeline | None = None
         self._depth_topics: DepthPublishers | None = None
         self._inference: NewestWins[Arrival] | None = None
-        self._inputs: list[Any] = []
+        self._inputs: list[MatchedSubscription] = []
         self._camera: CameraModel | None = None
         self._image_watch, self._stamp_watch = ImageWatch(), StampWatch()
         self._health = Health(time.monotonic())
@@ -54,9 +56,9 @@ class DepthNode(LifecycleNode):
         self._settings = Parameters(self, DepthConfig, lambda: self._pipeline is not None)
         self._diagnostics_topic = self.create_publisher(DiagnosticArray, "/diagnostics", qos.output())
         # A steady clock: with use_sim_time and no /clock, diagnostics are needed most.
-        self.create_timer(
-            self.config.diagnostics_period_s, self._diagnose, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(self.config.diagnostics_period_s, self._diagnose, clock=steady)
+        self.create_timer(MATCH_PERIOD_S, self._match_publishers, clock=steady)
 
     @property
     def config(self) -> DepthConfig:
@@ -106,7 +108,7 @@ class DepthNode(LifecycleNode):
 
     def _stop(self) -> None:
         for subscription in self._inputs:
-            self.destroy_subscription(subscription)
+            subscription.destroy()
         self._inputs = []
         if self._inference is not None:
             self._inference.stop()
@@ -128,15 +130,12 @@ class DepthNode(LifecycleNode):
         return "image/compressed" if self.config.image_transport == "compressed" else "image"
 
     def _subscribe(self, kind: type, topic: str, callback: Any, depth: int) -> None:
-        subscription = self.create_subscription(
-            kind,
-            topic,
-            callback,
-            qos.sensor(depth),
-            event_callbacks=qos.on_subscription_mismatch(lambda text: self._health.note(topic, text)),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-        )
-        self._inputs.append(subscription)
+        note = functools.partial(self._health.note, topic)
+        self._inputs.append(MatchedSubscription(self, kind, topic, callback, depth, note))
+
+    def _match_publishers(self) -> None:
+        for subscription in self._inputs:
+            subscription.refresh()
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         self._health.arrived("camera_info", time.monotonic())

@@ -1,0 +1,61 @@
+"""One pipeline, two doors: a recorded drive through the live node over DDS and through `convert` gives the same."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ros_harness import Robot, running
+from sensor_msgs.msg import CameraInfo, Image
+
+from depth_perception import messages
+from depth_perception.bags import open_bag
+from depth_perception.config import DepthConfig, EngineConfig
+from depth_perception.convert import convert
+
+FRAMES = 6
+
+
+@pytest.fixture(scope="module")
+def drive(shared_tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The KITTI drive as a rosbag that our code didn't write."""
+    folder = tmp_path_factory.mktemp("bags")
+    script = [sys.executable, str(shared_tools / "make_bags.py"), str(folder), "kitti_lidar"]
+    subprocess.run(script, check=True, capture_output=True)
+    return folder / "kitti_lidar"
+
+
+def test_live_node_and_convert_agree_on_a_real_drive(robot: Robot, drive: Path, tmp_path: Path) -> None:
+    config = DepthConfig(engine=EngineConfig(backend="onnxruntime"))
+    convert(drive, tmp_path / "out", config=config)
+    with open_bag(tmp_path / "out") as bag:
+        recorded = {
+            messages.stamp_ns(m.header): messages.decode_image(m).copy() for _, _, m in bag.messages(["/depth/image"])
+        }
+    with open_bag(drive) as bag:
+        topics = ("/camera/image_rect", "/camera/camera_info")
+        raw = {topic: [bytes(bag.to_cdr(m)) for m in bag.raw([topic])][:FRAMES] for topic in topics}
+        stamps = [messages.stamp_ns(m.header) for _, _, m in bag.messages([topics[0]])][:FRAMES]
+
+    depth = robot.listen(Image, "depth/image")
+    images = robot.node.create_publisher(Image, "camera/image_rect", 5)
+    infos = robot.node.create_publisher(CameraInfo, "camera/camera_info", 5)
+    remap = ("-r", "image:=camera/image_rect", "-r", "camera_info:=camera/camera_info")
+    with running("depth_perception.nodes.depth_node", {"engine.backend": "onnxruntime"}, remap):
+        robot.until(lambda: images.get_subscription_count() and infos.get_subscription_count(), "subscription")
+        robot.until(lambda: robot.node.count_publishers("depth/image"), "depth publisher")
+
+        def has(stamp: int) -> bool:
+            return any(messages.stamp_ns(m.header) == stamp for m in depth)
+
+        for stamp, image, info in zip(stamps, raw[topics[0]], raw[topics[1]], strict=True):
+            send = lambda info=info, image=image: (infos.publish(info), images.publish(image))  # noqa: E731
+            robot.send_until(send, lambda stamp=stamp: has(stamp), f"depth of {stamp}")
+    assert len(recorded) == 30 and len(stamps) == FRAMES
+    for message in depth:
+        stamp = messages.stamp_ns(message.header)
+        assert message.header.frame_id == "camera_optical" and (message.height, message.width) == (375, 1242)
+        np.testing.assert_array_equal(messages.decode_image(message), recorded[stamp])
