@@ -84,6 +84,7 @@ def train_rows(
         last = epoch.predictions
         if epoch.number in (config.epochs_short, config.epochs_long):
             rows.append(make_row(run.name, epoch.number, last, target, labels, run.normalised))
+            log.info("%s, epoch %d: aligned δ1 %.3f", run.name, epoch.number, rows[-1].aligned.delta1)
             name = run.name.replace(", ", "_").replace(" + ", "_")
             torch.save(epoch.network.state_dict(), out / f"student_{name}_{epoch.number}.pt")
     return rows, history, last

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from depth_perception.errors import ConfigError
 from training.student_config import StudentConfig
 
 Image = NDArray[np.uint8]
@@ -110,9 +111,14 @@ def make_data(photo: Image, inverse_depth: Callable[[Augmentation], Float32], co
     Args:
         inverse_depth: view -> (S, S) inverse depth, NaN unknown, whatever teaches; corners outside the photograph
             lose their label here.
+
+    Raises:
+        ConfigError: no pixel of any view has a label.
     """
     views = [augment(photo, index, config) for index in range(config.augmentations)]
     labels = [np.where(view.inside, inverse_depth(view) * np.float32(config.label_scale), np.nan) for view in views]
+    if not np.isfinite(labels).any():
+        raise ConfigError(f"teacher {config.teacher!r} labels no pixel of {config.image!r}; are kind and unit right?")
     train, validation = split(config.augmentations, config.validation_share, config.seed)
     return StudentData(
         images=np.stack([view.image for view in views]),

@@ -54,64 +54,65 @@ def targets(data: StudentData, normalised: bool) -> NDArray[np.float32]:
     return np.stack([normalise(label) for label in data.labels]) if normalised else data.labels
 
 
+class Objective:
+    """Multi-scale MSE + edge-aware smoothness (+ consistency with the batch's next view)."""
+
+    def __init__(self, data: StudentData, run: Run, config: StudentConfig) -> None:
+        self._data, self._run, self._config = data, run, config
+        self._target = targets(data, run.normalised)
+        learnt = self._target[data.train]
+        self._low, self._high = float(np.nanmin(learnt)), float(np.nanmax(learnt))
+
+    def __call__(self, network: StudentNet, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Loss of these views and their predictions (B, 1, S, S)."""
+        config = self._config
+        images = torch.from_numpy(self._data.images[indices]).permute(0, 3, 1, 2).float() / 255  # stays channels-last
+        label = torch.from_numpy(self._target[indices]).unsqueeze(1)
+        prediction = network(images)
+        loss = multiscale_mse(prediction, label, torch.isfinite(label), config.scales)
+        loss = loss + config.smoothness_weight * edge_aware_smoothness(prediction, images)
+        if self._run.consistent and len(indices) > 1:
+            loss = loss + config.consistency_weight * self._consistency(prediction, indices)
+        return loss, prediction
+
+    def _consistency(self, prediction: Tensor, indices: NDArray[np.int64]) -> Tensor:
+        """Each view against the next of its batch: both show the same photograph, so the warp between them is known."""
+        data = self._data
+        other_from_this = data.matrices[np.roll(indices, -1)] @ np.linalg.inv(data.matrices[indices])
+        warp = torch.from_numpy(other_from_this[:, :2].astype(np.float32))
+        inside = torch.from_numpy(data.inside[indices]).unsqueeze(1)
+        return consistency_loss(prediction, prediction.roll(-1, 0), warp, inside, self._low, self._high)
+
+
 def fit(run: Run, data: StudentData, config: StudentConfig) -> Iterator[Epoch]:
     """Train and yield after each epoch. Every run starts from the same weights and sees the same order of batches."""
     torch.manual_seed(config.seed)
     order = np.random.default_rng(config.seed)
     network = StudentNet(run.sigmoid).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
-    target = targets(data, run.normalised)
+    objective = Objective(data, run, config)
     for number in range(1, (config.epochs_long if run.long else config.epochs_short) + 1):
         total = 0.0
         for indices in _batches(order.permutation(data.train), config.batch):
             optimiser.zero_grad()
-            loss = objective(network, data, target, indices, run, config)[0]
+            loss, _ = objective(network, indices)
             loss.backward()
             optimiser.step()
             total += loss.item() * len(indices)
-        predictions, validation = _validate(network, data, target, run, config)
+        predictions, validation = _validate(network, objective, data.validation, config.batch)
         yield Epoch(number, total / len(data.train), validation, predictions, network)
-
-
-def objective(
-    network: StudentNet,
-    data: StudentData,
-    target: NDArray[np.float32],
-    indices: NDArray[np.int64],
-    run: Run,
-    config: StudentConfig,
-) -> tuple[Tensor, Tensor]:
-    """Multi-scale MSE + smoothness (+ consistency with the batch's next view); returns it and the prediction."""
-    images = torch.from_numpy(data.images[indices]).permute(0, 3, 1, 2).float() / 255  # channels-last in memory
-    label = torch.from_numpy(target[indices]).unsqueeze(1)
-    valid = torch.isfinite(label)
-    prediction = network(images)
-    loss = multiscale_mse(prediction, label, valid, config.scales)
-    loss = loss + config.smoothness_weight * edge_aware_smoothness(prediction, images)
-    if run.consistent and len(indices) > 1:
-        loss = loss + config.consistency_weight * _consistency(prediction, data, indices)
-    return loss, prediction
-
-
-def _consistency(prediction: Tensor, data: StudentData, indices: NDArray[np.int64]) -> Tensor:
-    """Each view against the next of its batch: both show the same photograph, so the warp between them is known."""
-    others = np.roll(indices, -1)
-    other_from_this = data.matrices[others] @ np.linalg.inv(data.matrices[indices])
-    warp = torch.from_numpy(other_from_this[:, :2].astype(np.float32))
-    inside = torch.from_numpy(data.inside[indices]).unsqueeze(1)
-    return consistency_loss(prediction, prediction.roll(-1, 0), warp, inside)
 
 
 @torch.no_grad()
 def _validate(
-    network: StudentNet, data: StudentData, target: NDArray[np.float32], run: Run, config: StudentConfig
+    network: StudentNet, objective: Objective, views: NDArray[np.int64], batch: int
 ) -> tuple[NDArray[np.float32], float]:
     predictions, total = [], 0.0
-    for indices in _batches(data.validation, config.batch):
-        loss, prediction = objective(network, data, target, indices, run, config)
+    for indices in _batches(views, batch):
+        loss, prediction = objective(network, indices)
         predictions.append(prediction.squeeze(1).numpy())
         total += loss.item() * len(indices)
-    return np.concatenate(predictions), total / len(data.validation)
+    return np.concatenate(predictions), total / len(views)
 
 
 def _batches(indices: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from depth_perception.sim.depth_code import decode_depth
 
 RECORDINGS = Path(__file__).resolve().parents[2] / "shared" / "data"  # beside the checkout, where there are any
 KITCHEN = RECORDINGS / "7scenes_redkitchen" / "frame-000000.color.jpg"
+RENDERED, ROOM_SEED = Path("runs/student_frames"), 7
 FASTDEPTH = RECORDINGS / "teacher" / "fast_depth_224.tflite"
 
 
@@ -31,12 +33,10 @@ def load_photo(source: str) -> Photo:
 
     Raises:
         ConfigError: there is no such file or frame, or it can't be read.
+        SimulatorError: 'auto' without recordings, and this machine can't render.
     """
     if source == "auto":
-        source = str(KITCHEN)
-        if not KITCHEN.is_file():
-            raise ConfigError("no recordings lie beside the checkout: name a photograph with --image FILE, or render "
-                              "frames (`python -m training.render_sim`) and give --image WORLD_FOLDER:INDEX")
+        source = str(KITCHEN) if KITCHEN.is_file() else f"{_render(RENDERED)}:0"
     folder, _, index = source.rpartition(":")
     if folder and index.isdigit() and Path(folder).is_dir():
         return _rendered(Path(folder), int(index))
@@ -44,6 +44,15 @@ def load_photo(source: str) -> Photo:
     if pixels is None:
         raise ConfigError(f"image {source!r} can't be read; give a picture file, or WORLD_FOLDER:INDEX")
     return Photo(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB).astype(np.uint8), None, Path(source).name)
+
+
+def _render(out: Path) -> Path:
+    """The folder of one rendered room, made now unless it is there."""
+    os.environ.setdefault("MUJOCO_GL", "egl")
+    from training.render_sim import RenderConfig, render_world
+
+    render_world(RenderConfig(out, frames=1, kind="room"), seed=ROOM_SEED)
+    return out / f"world_{ROOM_SEED:06d}"
 
 
 def _rendered(folder: Path, index: int) -> Photo:

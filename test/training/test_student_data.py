@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from depth_perception.errors import ConfigError
 from training.student_config import StudentConfig
 from training.student_data import augment, make_data, split, warp_nearest
 
@@ -114,3 +115,8 @@ class TestMakeData:
         data = make_data(photo(), lambda view: view.image[..., 0].astype(np.float32), config)
         for image, label, inside in zip(data.images, data.labels, data.inside, strict=True):
             assert (label[inside] == 1000.0 * image[..., 0][inside]).all()
+
+    def test_a_teacher_that_says_nothing_is_refused(self) -> None:
+        nothing = np.full((16, 16), np.nan, np.float32)
+        with pytest.raises(ConfigError, match="labels no pixel"):
+            make_data(photo(), lambda view: nothing, StudentConfig(size=16, augmentations=2))

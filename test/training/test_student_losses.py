@@ -168,29 +168,38 @@ class TestConsistency:
     FLIP = torch.tensor([[[-1.0, 0, 6], [0, 1, 0]]], dtype=torch.float64)
     VALID = torch.ones(1, 1, 6, 7).bool()
 
+    def loss(self, a: torch.Tensor, b: torch.Tensor, low: float = 0.0, high: float = 1.0) -> torch.Tensor:
+        return consistency_loss(a, b, self.FLIP, self.VALID, low, high)
+
     def test_predictions_that_follow_the_warp_agree(self) -> None:
         prediction = random(1, 1, 6, 7)
-        assert consistency_loss(prediction, prediction.flip(-1), self.FLIP, self.VALID).item() < 1e-9
-        assert consistency_loss(prediction, prediction, self.FLIP, self.VALID).item() > 0.1
+        assert self.loss(prediction, prediction.flip(-1)).item() < 1e-9
+        assert self.loss(prediction, prediction).item() > 0.1
+
+    def test_constants_by_hand(self) -> None:
+        # (3, 5) in a range of 2 to 6 are 0.25 and 0.75
+        similarity = (2 * 0.25 * 0.75 + 1e-4) / (0.25**2 + 0.75**2 + 1e-4)
+        loss = self.loss(torch.full((1, 1, 6, 7), 3.0).double(), torch.full((1, 1, 6, 7), 5.0).double(), 2.0, 6.0)
+        assert loss.item() == pytest.approx(0.85 * (1 - similarity) / 2 + 0.15 * 0.5)
 
     def test_independent_of_the_unit(self) -> None:
         a, b = random(1, 1, 6, 7), random(1, 1, 6, 7, seed=1)
-        small = consistency_loss(a, b, self.FLIP, self.VALID)
-        assert consistency_loss(1000 * a + 300, 1000 * b + 300, self.FLIP, self.VALID).item() == pytest.approx(
-            small.item()
-        )
+        small, large = self.loss(a, b), self.loss(1000 * a + 300, 1000 * b + 300, 300.0, 1300.0)
+        assert large.item() == pytest.approx(small.item())
 
     def test_only_pixels_that_both_views_show_count(self) -> None:
         a = random(1, 1, 6, 7)
         shift = torch.tensor([[[1.0, 0, 4], [0, 1, 0]]], dtype=torch.float64)  # columns 3-6 lie off the other view
-        other, changed = torch.roll(a, 4, -1), torch.roll(a, 4, -1)
+        other, changed = torch.roll(a, 4, -1) * 0.5, torch.roll(a, 4, -1) * 0.5
         changed[..., :3] += 5.0  # seen by no pixel of this view
-        left = consistency_loss(a, other, shift, self.VALID)
-        assert consistency_loss(a, changed, shift, self.VALID).item() == pytest.approx(left.item())
-        assert consistency_loss(a, other, shift, torch.zeros(1, 1, 6, 7).bool()).item() == 0
+        left = consistency_loss(a, other, shift, self.VALID, 0.0, 1.0).item()
+        assert left > 0 and consistency_loss(a, changed, shift, self.VALID, 0.0, 1.0).item() == pytest.approx(left)
+        assert consistency_loss(a, other, shift, torch.zeros(1, 1, 6, 7).bool(), 0.0, 1.0).item() == 0
 
-    def test_gradient_into_the_other_view(self) -> None:
-        a = random(1, 1, 6, 7)
-        assert torch.autograd.gradcheck(
-            lambda b: consistency_loss(a, b, self.FLIP, self.VALID), random(1, 1, 6, 7, seed=1).requires_grad_()
-        )
+    def test_gradient(self) -> None:
+        pair = (random(1, 1, 6, 7).requires_grad_(), random(1, 1, 6, 7, seed=1).requires_grad_())
+        assert torch.autograd.gradcheck(self.loss, pair)
+
+    def test_refuses_an_empty_range(self) -> None:
+        with pytest.raises(ValueError, match=r"2\.0 to 2\.0"):
+            self.loss(random(1, 1, 6, 7), random(1, 1, 6, 7), 2.0, 2.0)

@@ -37,26 +37,31 @@ def warp_affine(source: Tensor, source_from_target: Tensor) -> tuple[Tensor, Ten
     return grid_sample(source, grid, mode="bilinear", padding_mode="border", align_corners=False), inside
 
 
-def consistency_loss(prediction: Tensor, other: Tensor, other_from_this: Tensor, valid: Tensor) -> Tensor:
+def consistency_loss(
+    prediction: Tensor, other: Tensor, other_from_this: Tensor, valid: Tensor, low: float, high: float
+) -> Tensor:
     """Mean over valid of the SSIM + L1 error between a prediction and another view's, brought to it by the known warp.
 
     With one photograph there is no second viewpoint, so no image error depends on the predicted depth: view
     synthesis says nothing here. What is known is that two augmentations differ by an affine warp and by colour, neither
-    of which moves the scene: their predictions must look the same once the warp is undone. Both are first mapped to
-    [0, 1] by the range of `prediction` (detached), for which SSIM's constants are made and which makes the loss
-    independent of the label's unit.
+    of which moves the scene: their predictions must look the same once the warp is undone.
 
     Args:
         prediction, other: (B, 1, H, W).
         other_from_this: (B, 2, 3), pixels of this view -> pixels of the other.
         valid: (B, 1, H, W) bool, pixels of this view that show the photograph; those off the other view are dropped.
+        low, high: the range of the predicted quantity that becomes [0, 1], which SSIM's constants are made for. Fixed
+            (the targets'), since by its own range a still flat prediction would be all noise.
 
     Returns:
         Scalar, unitless; 0 where nothing is valid.
+
+    Raises:
+        ValueError: `high` is not above `low`.
     """
+    if not high > low:
+        raise ValueError(f"range {low!r} to {high!r} is none: the targets are constant or unknown")
     warped, inside = warp_affine(other, other_from_this)
     used = valid & inside
-    low = prediction.detach().amin(dim=(1, 2, 3), keepdim=True)
-    span = (prediction.detach().amax(dim=(1, 2, 3), keepdim=True) - low).clamp(min=1e-6)
-    error = photometric_error((prediction - low) / span, (warped - low) / span)
+    error = photometric_error((prediction - low) / (high - low), (warped - low) / (high - low))
     return torch.where(used, error, 0.0).sum() / used.sum().clamp(min=1)
