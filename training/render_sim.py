@@ -77,8 +77,14 @@ def _render_frames(config: RenderConfig, renderer: object, rng: np.random.Genera
         images[index], depth = renderer.render(view.camera, view.T_world_camera, lighting)
         depths[index] = encode_depth(depth)
         K[index], T_world_camera[index] = view.camera.K, view.T_world_camera
-        entries.append({"hfov_deg": view.hfov_deg, "camera_height_m": view.camera_height_m,
-                        "pitch_deg": view.pitch_deg, "roll_deg": view.roll_deg})
+        entries.append(
+            {
+                "hfov_deg": view.hfov_deg,
+                "camera_height_m": view.camera_height_m,
+                "pitch_deg": view.pitch_deg,
+                "roll_deg": view.roll_deg,
+            }
+        )
     for name, array in (("images", images), ("depth", depths), ("K", K), ("T_world_camera", T_world_camera)):
         np.save(part / f"{name}.npy", array)
     world = renderer.world
@@ -103,8 +109,16 @@ def main() -> None:
     parser.add_argument("--balanced", action="store_true", help="kinds in turn by seed, as the test worlds have them")
     options = parser.parse_args()
     height, width = (int(x) for x in options.size.split("x"))
-    config = RenderConfig(options.out, options.frames, height, width, options.oversample, options.shadow_map, options.kind,
-                          options.balanced)
+    config = RenderConfig(
+        options.out,
+        options.frames,
+        height,
+        width,
+        options.oversample,
+        options.shadow_map,
+        options.kind,
+        options.balanced,
+    )
     first, last = (int(x) for x in options.worlds.split(":"))
     # One software-rendering thread a process: processes scale better than threads within a picture
     os.environ.setdefault("LP_NUM_THREADS", "1")

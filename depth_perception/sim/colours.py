@@ -10,7 +10,7 @@ _HUES = {"earth": (0.04, 0.13), "green": (0.19, 0.36), "blue": (0.52, 0.68), "re
 
 
 def base_colour(rng: np.random.Generator, mood: str | None = None) -> np.ndarray:
-    """One linear-looking RGB colour, float32 (3,) in [0, 1]. `mood`: grey, earth, green, blue, red, white, dark, loud."""
+    """One RGB colour, float32 (3,) in [0, 1]. `mood`: grey, earth, green, blue, red, white, dark, loud."""
     if mood is None:
         moods = ["grey", "earth", "green", "blue", "red", "white", "dark", "loud"]
         mood = str(rng.choice(moods, p=[0.25, 0.24, 0.07, 0.08, 0.06, 0.14, 0.08, 0.08]))

@@ -42,8 +42,11 @@ def _table(scene: Scene) -> Piece:
     thick = rng.uniform(0.02, 0.06)
     if rng.random() < 0.2:
         depth = width = float(rng.uniform(0.6, 1.3))
-        parts = [(top, cylinder(width / 2, thick, 24).moved(place(0, 0, height - thick))),
-                 (legs, cylinder(0.05, height - thick)), (legs, cylinder(0.25, 0.03, 16))]
+        parts = [
+            (top, cylinder(width / 2, thick, 24).moved(place(0, 0, height - thick))),
+            (legs, cylinder(0.05, height - thick)),
+            (legs, cylinder(0.25, 0.03, 16)),
+        ]
     else:
         parts = [(top, box(depth, width, thick).moved(place(0, 0, height - thick)))]
         parts += _legs(scene, legs, depth, width, height - thick, rng.uniform(0.03, 0.09))
@@ -78,8 +81,10 @@ def _chair(scene: Scene) -> Piece:
     parts = [(cover, box(size, size, thick, 0.04).moved(place(0, 0, seat - thick)))]
     if rng.random() < 0.35:
         parts.append((frame, cylinder(0.03, seat - thick, 8)))
-        parts += [(frame, box(size * 0.6, 0.05, 0.05).moved(place(0, 0, 0.03, k * 2 * np.pi / 5) @ place(size * 0.3, 0)))
-                  for k in range(5)]
+        parts += [
+            (frame, box(size * 0.6, 0.05, 0.05).moved(place(0, 0, 0.03, k * 2 * np.pi / 5) @ place(size * 0.3, 0)))
+            for k in range(5)
+        ]
     else:
         parts += _legs(scene, frame, size, size, seat - thick, rng.uniform(0.02, 0.05))
     tilt = place(-size / 2 + 0.02, 0, seat + rng.uniform(0.0, 0.12), 0, -rng.uniform(0.0, 0.25))
@@ -106,11 +111,14 @@ def _bed(scene: Scene) -> Piece:
     rng = scene.rng
     depth, width, height = 2.05, rng.uniform(0.9, 1.8), rng.uniform(0.35, 0.6)
     wood, sheet, cushion = furniture_wood(scene), fabric(scene), fabric(scene)
-    parts = [(wood, box(depth, width, height * 0.5)), (wood, box(0.05, width, height + 0.5).moved(place(-depth / 2, 0)))]
+    parts = [
+        (wood, box(depth, width, height * 0.5)),
+        (wood, box(0.05, width, height + 0.5).moved(place(-depth / 2, 0))),
+    ]
     parts.append((sheet, box(depth - 0.05, width - 0.04, height * 0.5, 0.06).moved(place(0, 0, height * 0.5))))
     parts.append((fabric(scene), blob(rng, (0.75, width / 2, 0.09), 0.06).moved(place(0.25, 0, height))))
-    for s in (-1, 1):
-        parts.append((cushion, blob(rng, (0.22, width * 0.22, 0.1), 0.03).moved(place(-0.75, s * width / 4, height))))
+    cushions = [blob(rng, (0.22, width * 0.22, 0.1), 0.03).moved(place(-0.75, s * width / 4, height)) for s in (-1, 1)]
+    parts += [(cushion, part) for part in cushions]
     return Piece(parts, depth, width)
 
 
@@ -156,7 +164,10 @@ def _counter(scene: Scene) -> Piece:
     rng = scene.rng
     depth, width, height = 0.62, rng.uniform(1.2, 3.2), rng.uniform(0.85, 0.95)
     body, top, wall = furniture_wood(scene), furniture_wood(scene), furniture_wood(scene)
-    parts = [(body, box(depth - 0.06, width, height - 0.04)), (top, box(depth, width, 0.04).moved(place(0, 0, height - 0.04)))]
+    parts = [
+        (body, box(depth - 0.06, width, height - 0.04)),
+        (top, box(depth, width, 0.04).moved(place(0, 0, height - 0.04))),
+    ]
     doors = max(2, round(width / 0.5))
     for i in range(doors):
         y = -width / 2 + (i + 0.5) * width / doors
@@ -184,8 +195,16 @@ def _lamp(scene: Scene) -> Piece:
     inside = lathe(np.array([[r * 0.6, 0.3], [r, 0.0]]), 16)
     shine = scene.slot("shade", ("fabric", "plaster"), (0.3, 1.0), emission=0.5)
     T = place(0, 0, height - 0.3)
-    return Piece([(item(scene), cylinder(0.015, height)), (item(scene), cylinder(0.16, 0.03)), (shine, shade.moved(T)),
-                  (shine, inside.moved(T))], 0.4, 0.4)
+    return Piece(
+        [
+            (item(scene), cylinder(0.015, height)),
+            (item(scene), cylinder(0.16, 0.03)),
+            (shine, shade.moved(T)),
+            (shine, inside.moved(T)),
+        ],
+        0.4,
+        0.4,
+    )
 
 
 def _stack(scene: Scene) -> Piece:
@@ -193,7 +212,7 @@ def _stack(scene: Scene) -> Piece:
     a, b = rng.uniform(0.25, 0.9, 2)
     for _ in range(rng.integers(1, 5)):
         h, shrink = rng.uniform(0.15, 0.5), rng.uniform(0.7, 1.0)
-        T = place(*rng.normal(0, 0.03, 2), z, rng.normal(0, 0.15))
+        T = place(*rng.normal(0, 0.03, 2).tolist(), z, rng.normal(0, 0.15))
         parts.append((item(scene), box(a * shrink, b * shrink, h).moved(T)))
         z += h
     return Piece(parts, a, b)
@@ -215,6 +234,19 @@ def _pile(scene: Scene) -> Piece:
     return Piece(parts, 0.6, 0.6)
 
 
-PIECES = {"table": _table, "desk": _desk, "chair": _chair, "sofa": _sofa, "bed": _bed, "cabinet": _cabinet,
-          "shelf": _shelf, "counter": _counter, "plant": _plant, "lamp": _lamp, "stack": _stack, "bin": _bin,
-          "person": _person, "pile": _pile}
+PIECES = {
+    "table": _table,
+    "desk": _desk,
+    "chair": _chair,
+    "sofa": _sofa,
+    "bed": _bed,
+    "cabinet": _cabinet,
+    "shelf": _shelf,
+    "counter": _counter,
+    "plant": _plant,
+    "lamp": _lamp,
+    "stack": _stack,
+    "bin": _bin,
+    "person": _person,
+    "pile": _pile,
+}

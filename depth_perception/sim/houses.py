@@ -17,8 +17,11 @@ def house(scene: Scene, width: float, depth: float, height: float) -> Surfaces:
     front = materials.facade(scene)
     body = box(width, depth, height).moved(place(0, depth / 2))
     parts: Surfaces = [(front, body)]
-    parts += _gable(scene, width, depth, height) if height < 11 and rng.random() < 0.75 else _flat(scene, width, depth,
-                                                                                                   height)
+    parts += (
+        _gable(scene, width, depth, height)
+        if height < 11 and rng.random() < 0.75
+        else _flat(scene, width, depth, height)
+    )
     plinth = materials.masonry(scene)
     parts.append((plinth, box(width + 0.1, depth + 0.1, rng.uniform(0.3, 1.0)).moved(place(0, depth / 2))))
     return parts + _front(scene, width, height)
@@ -31,11 +34,15 @@ def _gable(scene: Scene, width: float, depth: float, height: float) -> Surfaces:
     a, b = (width, depth) if along else (depth, width)
     h, x, y = height + rise, a / 2 + over, b / 2 + over
     low = height - over * rise / (b / 2)
-    sides = [quad(np.array([[-x, -y, low], [x, -y, low], [x, 0, h], [-x, 0, h]])),
-             quad(np.array([[x, y, low], [-x, y, low], [-x, 0, h], [x, 0, h]]))]
+    sides = [
+        quad(np.array([[-x, -y, low], [x, -y, low], [x, 0, h], [-x, 0, h]])),
+        quad(np.array([[x, y, low], [-x, y, low], [-x, 0, h], [x, 0, h]])),
+    ]
     under = [_flipped(p) for p in sides]
-    ends = [_triangle(np.array([[s * a / 2, -s * b / 2, height], [s * a / 2, s * b / 2, height], [s * a / 2, 0, h]]))
-            for s in (1.0, -1.0)]
+    ends = [
+        _triangle(np.array([[s * a / 2, -s * b / 2, height], [s * a / 2, s * b / 2, height], [s * a / 2, 0, h]]))
+        for s in (1.0, -1.0)
+    ]
     T = place(0, depth / 2, 0, 0.0 if along else np.pi / 2)
     parts = [(tiles, merge(sides + under).moved(T)), (materials.masonry(scene), merge(ends).moved(T))]
     if rng.random() < 0.6:
@@ -50,8 +57,12 @@ def _flipped(part: Part) -> Part:
 
 def _triangle(corners: np.ndarray) -> Part:
     square = quad(np.concatenate([corners, corners[2:]]))
-    return Part(square.vertices[:3], square.normals[:3], np.column_stack([corners[:, 1], corners[:, 2]]).astype(np.float32),
-                square.faces[:1])
+    return Part(
+        square.vertices[:3],
+        square.normals[:3],
+        np.column_stack([corners[:, 1], corners[:, 2]]).astype(np.float32),
+        square.faces[:1],
+    )
 
 
 def _flat(scene: Scene, width: float, depth: float, height: float) -> Surfaces:
@@ -81,9 +92,8 @@ def _front(scene: Scene, width: float, height: float) -> Surfaces:
             for x in np.arange(-width / 2 + 1.5, width / 2 - 1.0, 3.4):
                 rail = merge([box(2.0, 1.0, 0.15), box(2.0, 0.05, 0.95).moved(place(0, -0.5))])
                 parts.append((materials.metal(scene), rail.moved(place(float(x), -0.5, float(z)))))
-    for x in (-width / 2 + 0.15, width / 2 - 0.15):
-        if rng.random() < 0.5:
-            parts.append((materials.metal(scene), cylinder(0.05, height, 8).moved(place(x, -0.06))))
+    pipes = [x for x in (-width / 2 + 0.15, width / 2 - 0.15) if rng.random() < 0.5]
+    parts += [(materials.metal(scene), cylinder(0.05, height, 8).moved(place(x, -0.06))) for x in pipes]
     if rng.random() < 0.6:
         parts.append((materials.masonry(scene), box(width, 0.12, 0.25).moved(place(0, 0, height - 0.3))))
     return parts
@@ -93,8 +103,11 @@ def shed(scene: Scene, width: float, depth: float) -> Surfaces:
     """A small wooden building with a gable roof."""
     height = scene.rng.uniform(1.8, 2.6)
     body = scene.some("shed", 2, ("wood", "sheet", "bricks"), (1.0, 3.0))
-    return [(body, box(width, depth, height).moved(place(0, depth / 2))), *_gable(scene, width, depth, height),
-            (materials.furniture_wood(scene), box(0.85, 0.06, 1.8).moved(place(0, 0)))]
+    return [
+        (body, box(width, depth, height).moved(place(0, depth / 2))),
+        *_gable(scene, width, depth, height),
+        (materials.furniture_wood(scene), box(0.85, 0.06, 1.8).moved(place(0, 0))),
+    ]
 
 
 def fence(scene: Scene, length: float) -> Surfaces:
@@ -106,10 +119,16 @@ def fence(scene: Scene, length: float) -> Surfaces:
         return [(materials.masonry(scene), box(length, 0.22, height * 0.7))]
     if style == 1:
         return [(slot, box(length, 0.04, height))]
-    posts = [box(0.08, 0.08, height + 0.1).moved(place(float(x), 0)) for x in np.arange(-length / 2, length / 2 + 0.1, 2.0)]
-    rails = [box(length, 0.03, 0.08).moved(place(0, 0, z)) for z in np.linspace(0.25, height - 0.1, int(rng.integers(2, 5)))]
+    posts = [
+        box(0.08, 0.08, height + 0.1).moved(place(float(x), 0)) for x in np.arange(-length / 2, length / 2 + 0.1, 2.0)
+    ]
+    rails = [
+        box(length, 0.03, 0.08).moved(place(0, 0, z)) for z in np.linspace(0.25, height - 0.1, int(rng.integers(2, 5)))
+    ]
     pickets = []
     if style == 2:
         step = rng.uniform(0.12, 0.3)
-        pickets = [box(0.07, 0.02, height).moved(place(float(x), -0.02)) for x in np.arange(-length / 2, length / 2, step)]
+        pickets = [
+            box(0.07, 0.02, height).moved(place(float(x), -0.02)) for x in np.arange(-length / 2, length / 2, step)
+        ]
     return [(slot, merge(posts + rails + pickets))]

@@ -41,7 +41,9 @@ def outdoor_light(rng: np.random.Generator, horizon: np.ndarray) -> Lighting:
     direction = -np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
     warm = light_colour(rng, rng.uniform(3800, 6500))
     strength = rng.uniform(0.1, 0.3) if overcast else rng.uniform(0.4, 0.8)
-    ambient = light_colour(rng, rng.uniform(6000, 9000)) * (rng.uniform(0.5, 0.75) if overcast else rng.uniform(0.3, 0.55))
+    ambient = light_colour(rng, rng.uniform(6000, 9000)) * (
+        rng.uniform(0.5, 0.75) if overcast else rng.uniform(0.3, 0.55)
+    )
     # Light scattered by the ground and the sky from the other side keeps shaded walls from being flat
     fill = Light(np.array([-direction[0], -direction[1], 0.3 * direction[2]]), warm * rng.uniform(0.05, 0.2))
     sun = Light(direction, warm * strength, shadow=not overcast and rng.random() < 0.75)
@@ -52,20 +54,34 @@ def outdoor_light(rng: np.random.Generator, horizon: np.ndarray) -> Lighting:
 def indoor_light(rng: np.random.Generator, lamps: np.ndarray) -> Lighting:
     """Lamps (N, 3) under the ceiling, some on, plus light from a side as through windows."""
     kelvin, shade = rng.uniform(2700, 6500), rng.random() < 0.5
-    lit = lamps[rng.permutation(len(lamps))[:rng.integers(1, MAX_LAMPS)]] if len(lamps) else lamps.reshape(0, 3)
-    lights = [Light(np.array([0.0, 0.0, -1.0]), light_colour(rng, kelvin) * rng.uniform(0.4, 0.9), at,
-                    float(rng.uniform(2.5, 9.0)), shadow=index == 0 and shade) for index, at in enumerate(lit)]
+    lit = lamps[rng.permutation(len(lamps))[: rng.integers(1, MAX_LAMPS)]] if len(lamps) else lamps.reshape(0, 3)
+    lights = [
+        Light(
+            np.array([0.0, 0.0, -1.0]),
+            light_colour(rng, kelvin) * rng.uniform(0.4, 0.9),
+            at,
+            float(rng.uniform(2.5, 9.0)),
+            shadow=index == 0 and shade,
+        )
+        for index, at in enumerate(lit)
+    ]
     azimuth = rng.uniform(0, 2 * np.pi)
     for turn, strength in ((0.0, rng.uniform(0.1, 0.5)), (2.4, rng.uniform(0.0, 0.25))):
         direction = np.array([np.cos(azimuth + turn), np.sin(azimuth + turn), rng.uniform(-0.9, 0.1)])
         lights.append(Light(direction, light_colour(rng, rng.uniform(4500, 8000)) * strength))
     ambient = light_colour(rng, 0.5 * (kelvin + 6000)) * rng.uniform(0.18, 0.55)
-    return Lighting(ambient, tuple(lights[:MAX_LAMPS + 1]), 1e6, np.ones(3, np.float32),
-                    float(rng.uniform(0.26, 0.52)), float(rng.uniform(0.85, 1.25)))
+    return Lighting(
+        ambient,
+        tuple(lights[: MAX_LAMPS + 1]),
+        1e6,
+        np.ones(3, np.float32),
+        float(rng.uniform(0.26, 0.52)),
+        float(rng.uniform(0.85, 1.25)),
+    )
 
 
 def develop(image: np.ndarray, depth: np.ndarray, lighting: Lighting) -> np.ndarray:
-    """Add haze by depth and bring the picture to its exposure: uint8 (H, W, 3) from a render and depth (H, W) metres."""
+    """Haze by depth (H, W) metres, then exposure: uint8 (H, W, 3) from a raw render uint8 (H, W, 3)."""
     picture = image.astype(np.float32) * (1.0 / 255.0)
     if lighting.haze_m < 1e5:
         finite = np.isfinite(depth)

@@ -32,14 +32,16 @@ def bark(scene: Scene) -> str:
 
 def wall(scene: Scene) -> str:
     """Inside walls: often plain, as real ones are."""
-    return scene.some("wall", 3, ("plaster", "plaster", "plaster", "plaster", "bricks", "tiles", "wood"), (0.8, 4.0),
-                      loyalty=0.9)
+    return scene.some(
+        "wall", 3, ("plaster", "plaster", "plaster", "plaster", "bricks", "tiles", "wood"), (0.8, 4.0), loyalty=0.9
+    )
 
 
 def floor(scene: Scene) -> str:
     """Inside floors."""
-    return scene.some("floor", 2, ("wood", "tiles", "fabric", "speckle", "asphalt", "stone"), (0.6, 3.5), loyalty=0.8,
-                      specular=0.15)
+    return scene.some(
+        "floor", 2, ("wood", "tiles", "fabric", "speckle", "asphalt", "stone"), (0.6, 3.5), loyalty=0.8, specular=0.15
+    )
 
 
 def paving(scene: Scene) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -29,9 +30,11 @@ def place(x: float, y: float, z: float = 0.0, yaw: float = 0.0, pitch: float = 0
     """T_parent_child (4, 4) from metres and radians; yaw about z after pitch about y after roll about x."""
     cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
     T = np.eye(4)
-    T[:3, :3] = [[cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
-                 [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
-                 [-sp, cp * sr, cp * cr]]
+    T[:3, :3] = [
+        [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
+        [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
+        [-sp, cp * sr, cp * cr],
+    ]
     T[:3, 3] = [x, y, z]
     return T
 
@@ -41,8 +44,12 @@ def merge(parts: Iterable[Part]) -> Part:
     parts = list(parts)
     offsets = np.cumsum([0] + [len(p.vertices) for p in parts[:-1]])
     faces = [p.faces + offset for p, offset in zip(parts, offsets, strict=True)]
-    return Part(np.concatenate([p.vertices for p in parts]), np.concatenate([p.normals for p in parts]),
-                np.concatenate([p.uv for p in parts]), np.concatenate(faces).astype(np.int32))
+    return Part(
+        np.concatenate([p.vertices for p in parts]),
+        np.concatenate([p.normals for p in parts]),
+        np.concatenate([p.uv for p in parts]),
+        np.concatenate(faces).astype(np.int32),
+    )
 
 
 def quad(corners: np.ndarray, uv: np.ndarray | None = None) -> Part:
@@ -67,8 +74,12 @@ def box(length: float, width: float, height: float, chamfer: float = 0.0) -> Par
     a, b = length / 2.0, width / 2.0
     if chamfer > 0.0:
         c = min(chamfer, 0.45 * a, 0.45 * b)
-        return prism(np.array([[-a + c, -b], [a - c, -b], [a, -b + c], [a, b - c], [a - c, b], [-a + c, b], [-a, b - c],
-                               [-a, -b + c]]), height)
+        return prism(
+            np.array(
+                [[-a + c, -b], [a - c, -b], [a, -b + c], [a, b - c], [a - c, b], [-a + c, b], [-a, b - c], [-a, -b + c]]
+            ),
+            height,
+        )
     return prism(np.array([[-a, -b], [a, -b], [a, b], [-a, b]]), height)
 
 
@@ -109,19 +120,30 @@ def lathe(profile: np.ndarray, segments: int = 12) -> Part:
     angle = np.linspace(0.0, 2.0 * np.pi, segments + 1)
     ring = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     pieces, climbed = [], 0.0
-    for (r0, z0), (r1, z1) in zip(profile[:-1], profile[1:], strict=True):
+    for (r0, z0), (r1, z1) in pairwise(profile):
         slope = np.hypot(r1 - r0, z1 - z0)
         if slope < 1e-9:
             continue
-        lower, upper = np.column_stack([ring * r0, np.full(len(ring), z0)]), np.column_stack(
-            [ring * r1, np.full(len(ring), z1)])
+        lower, upper = (
+            np.column_stack([ring * r0, np.full(len(ring), z0)]),
+            np.column_stack([ring * r1, np.full(len(ring), z1)]),
+        )
         normal = np.column_stack([ring * (z1 - z0), np.full(len(ring), r0 - r1)]) / slope
         across = angle * max(r0, r1)
-        uv = np.concatenate([np.column_stack([across, np.full(len(ring), climbed)]),
-                             np.column_stack([across, np.full(len(ring), climbed + slope)])])
-        pieces.append(Part(np.concatenate([lower, upper]).astype(np.float32),
-                           np.concatenate([normal, normal]).astype(np.float32), uv.astype(np.float32),
-                           _strip(segments + 1)))
+        uv = np.concatenate(
+            [
+                np.column_stack([across, np.full(len(ring), climbed)]),
+                np.column_stack([across, np.full(len(ring), climbed + slope)]),
+            ]
+        )
+        pieces.append(
+            Part(
+                np.concatenate([lower, upper]).astype(np.float32),
+                np.concatenate([normal, normal]).astype(np.float32),
+                uv.astype(np.float32),
+                _strip(segments + 1),
+            )
+        )
         climbed += slope
     return merge(pieces)
 
@@ -144,8 +166,12 @@ def surface(points: np.ndarray, uv: np.ndarray) -> Part:
     normal /= np.maximum(np.linalg.norm(normal, axis=2, keepdims=True), 1e-9)
     i = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)[None]).reshape(-1)
     faces = np.concatenate([np.stack([i, i + 1, i + columns + 1], 1), np.stack([i, i + columns + 1, i + columns], 1)])
-    return Part(points.reshape(-1, 3).astype(np.float32), normal.reshape(-1, 3).astype(np.float32),
-                uv.reshape(-1, 2).astype(np.float32), faces.astype(np.int32))
+    return Part(
+        points.reshape(-1, 3).astype(np.float32),
+        normal.reshape(-1, 3).astype(np.float32),
+        uv.reshape(-1, 2).astype(np.float32),
+        faces.astype(np.int32),
+    )
 
 
 def blob(rng: np.random.Generator, radii: tuple[float, float, float], roughness: float, rings: int = 8) -> Part:
@@ -173,11 +199,15 @@ def leaf_cloud(rng: np.random.Generator, radii: tuple[float, float, float], coun
     across = np.cross(direction + 0.7 * rng.normal(size=(count, 3)), along)
     across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)
     reach = leaf_m * rng.uniform(0.4, 1.2, (count, 1))
-    corners = np.stack([centre - along * reach, centre - across * reach, centre + along * reach,
-                        centre + across * reach], axis=1)
+    corners = np.stack(
+        [centre - along * reach, centre - across * reach, centre + along * reach, centre + across * reach], axis=1
+    )
     uv = rng.uniform(0, 5, (count, 1, 2)) + leaf_m * np.array([[0, 0], [1, 0], [1, 1], [0, 1]])[None]
-    first = 4 * np.arange(count)[:, None]
-    faces = np.concatenate([first + [0, 1, 2], first + [0, 2, 3]])
+    faces = (4 * np.arange(count)[:, None, None] + _QUAD).reshape(-1, 3)
     normals = np.repeat(direction, 4, axis=0)
-    return Part(corners.reshape(-1, 3).astype(np.float32), normals.astype(np.float32),
-                uv.reshape(-1, 2).astype(np.float32), faces.astype(np.int32))
+    return Part(
+        corners.reshape(-1, 3).astype(np.float32),
+        normals.astype(np.float32),
+        uv.reshape(-1, 2).astype(np.float32),
+        faces.astype(np.int32),
+    )

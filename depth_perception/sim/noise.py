@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 
 
-def spectral_noise(rng: np.random.Generator, size: int, exponent: float, stretch: tuple[float, float] = (1.0, 1.0),
-                   low: float = 1.0) -> np.ndarray:
+def spectral_noise(
+    rng: np.random.Generator, size: int, exponent: float, stretch: tuple[float, float] = (1.0, 1.0), low: float = 1.0
+) -> np.ndarray:
     """Gaussian noise with amplitude spectrum 1/f^exponent, float32 (size, size), zero mean, unit variance, tiling.
 
     `stretch` (u, v) draws features out along that axis; frequencies under `low` cycles a tile are flattened, so that

@@ -12,8 +12,9 @@ from depth_perception.sim.colours import base_colour, paint, palette
 from depth_perception.sim.noise import spectral_noise
 
 
-def courses(rng: np.random.Generator, image: np.ndarray, rows: int, columns: int, gap: float, tint: float,
-            running: bool = False) -> np.ndarray:
+def courses(
+    rng: np.random.Generator, image: np.ndarray, rows: int, columns: int, gap: float, tint: float, running: bool = False
+) -> np.ndarray:
     """Cut the image (S, S, 3) into rows × columns stones with joints `gap` of its width; each stone tinted anew."""
     size = image.shape[0]
     v, u = np.meshgrid(np.arange(size) / size, np.arange(size) / size, indexing="ij")
@@ -119,11 +120,11 @@ def books(rng: np.random.Generator, size: int) -> np.ndarray:
         width = int(size * rng.uniform(0.03, 0.11)) + 2
         top = int(size * rng.uniform(0.0, 0.3))
         colour = base_colour(rng)
-        image[top:, left:left + width - 1] = colour * (1.0 + 0.2 * np.linspace(-1, 1, size - top)[:, None, None])
+        image[top:, left : left + width - 1] = colour * (1.0 + 0.2 * np.linspace(-1, 1, size - top)[:, None, None])
         ink = base_colour(rng)
         for _ in range(rng.integers(1, 5)):
             a, length = int(rng.uniform(top, size)), int(size * rng.uniform(0.02, 0.3))
-            image[a:a + length, left + width // 4:left + max(width // 4 + 1, 3 * width // 4)] = ink
+            image[a : a + length, left + width // 4 : left + max(width // 4 + 1, 3 * width // 4)] = ink
         left += width
     return image
 
@@ -138,17 +139,19 @@ def printed(rng: np.random.Generator, size: int) -> np.ndarray:
         left = int(size * rng.uniform(0.03, 0.2))
         while left < size * rng.uniform(0.6, 1.0):
             word = int(line * rng.uniform(0.5, 4.0)) + 1
-            image[top:top + int(line * rng.uniform(0.6, 1.0)), left:left + word] = ink * rng.uniform(0.7, 1.2)
+            image[top : top + int(line * rng.uniform(0.6, 1.0)), left : left + word] = ink * rng.uniform(0.7, 1.2)
             left += word + line // 2
     half = size // 2
     a, b = rng.integers(0, half, 2)
-    image[a:a + half, b:b + half] = dead_leaves(rng, half)
+    image[a : a + half, b : b + half] = dead_leaves(rng, half)
     return image
 
 
 def facade(rng: np.random.Generator, size: int) -> np.ndarray:
     """One bay pattern of a house front: windows with frames, panes, curtains, sills; float32 (size, size, 3)."""
-    wall = paint(spectral_noise(rng, size, rng.uniform(0.6, 1.3)), palette(rng, base_colour(rng), rng.uniform(0.05, 0.3)))
+    wall = paint(
+        spectral_noise(rng, size, rng.uniform(0.6, 1.3)), palette(rng, base_colour(rng), rng.uniform(0.05, 0.3))
+    )
     if rng.random() < 0.3:
         wall = courses(rng, wall, int(rng.integers(16, 40)), int(rng.integers(6, 16)), 0.004, 0.12, running=True)
     columns, rows = int(rng.integers(2, 4)), int(rng.integers(2, 4))
@@ -156,13 +159,13 @@ def facade(rng: np.random.Generator, size: int) -> np.ndarray:
     cell_w, cell_h = size // columns, size // rows
     for row in range(rows):
         if rng.random() < 0.5:
-            wall[row * cell_h:row * cell_h + max(2, size // 90)] *= rng.uniform(0.6, 1.3)
+            wall[row * cell_h : row * cell_h + max(2, size // 90)] *= rng.uniform(0.6, 1.3)
         for column in range(columns):
             w, h = int(cell_w * share[0]), int(cell_h * share[1])
             left, top = column * cell_w + (cell_w - w) // 2, row * cell_h + int((cell_h - h) * 0.4)
-            _window(rng, wall[top:top + h, left:left + w], frame)
+            _window(rng, wall[top : top + h, left : left + w], frame)
             sill = max(2, size // 100)
-            wall[top + h:top + h + sill, max(0, left - sill):left + w + sill] *= 1.25
+            wall[top + h : top + h + sill, max(0, left - sill) : left + w + sill] *= 1.25
     return wall
 
 
@@ -173,11 +176,12 @@ def _window(rng: np.random.Generator, view: np.ndarray, frame: np.ndarray) -> No
     glass = base_colour(rng, str(rng.choice(["dark", "dark", "blue", "grey"])))
     shine = np.linspace(rng.uniform(0.6, 1.4), rng.uniform(0.6, 1.8), h)[:, None, None]
     pane = glass * shine * (1.0 + 0.15 * rng.standard_normal((1, w, 1)))
-    view[edge:h - edge, edge:w - edge] = pane[edge:h - edge, edge:w - edge]
+    view[edge : h - edge, edge : w - edge] = pane[edge : h - edge, edge : w - edge]
     if rng.random() < 0.4:
         curtain = int(h * rng.uniform(0.2, 0.9))
-        view[edge:curtain, edge:w - edge] = base_colour(rng, "white") * (1 + 0.1 * np.sin(np.arange(w) * 0.9))[
-            None, edge:w - edge, None]
+        view[edge:curtain, edge : w - edge] = (
+            base_colour(rng, "white") * (1 + 0.1 * np.sin(np.arange(w) * 0.9))[None, edge : w - edge, None]
+        )
     for split in range(1, int(rng.integers(1, 4))):
         middle = split * w // 3
-        view[:, middle:middle + max(1, edge // 2)] = frame
+        view[:, middle : middle + max(1, edge // 2)] = frame

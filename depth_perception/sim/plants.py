@@ -27,8 +27,8 @@ def _broadleaf(scene: Scene, height: float) -> Surfaces:
     for _ in range(rng.integers(3, 8)):
         r = reach * rng.uniform(0.6, 1.1)
         radii = (r, r, r * rng.uniform(0.6, 1.0))
-        T = place(*rng.normal(0, 0.55 * reach, 2), rng.uniform(clear + 0.8 * r, max(clear + r, height - r)))
-        inner = tuple(0.85 * x for x in radii)
+        T = place(*rng.normal(0, 0.55 * reach, 2).tolist(), rng.uniform(clear + 0.8 * r, max(clear + r, height - r)))
+        inner = (0.85 * radii[0], 0.85 * radii[1], 0.85 * radii[2])
         parts.append(blob(rng, inner, 0.13, 5).moved(T))
         parts.append(leaf_cloud(rng, radii, int(rng.integers(50, 130)), r * rng.uniform(0.12, 0.26)).moved(T))
     return [(materials.bark(scene), trunk), (leaf, merge(parts))]
@@ -90,7 +90,9 @@ def stone(scene: Scene, size: float) -> Surfaces:
 
 def far_woods(scene: Scene, radius: float) -> Surfaces:
     """A rim of trees and hills far away all around, so that the ground doesn't end in nothing."""
-    rng, parts, hills = scene.rng, [], []
+    rng = scene.rng
+    parts: list[Part] = []
+    hills: list[Part] = []
     slot = scene.slot("farleaf", ("foliage", "grass"), (6.0, 20.0), loyalty=0.95)
     for angle in np.linspace(0, 2 * np.pi, 64, endpoint=False):
         r = radius * rng.uniform(0.75, 1.15)

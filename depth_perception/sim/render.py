@@ -38,8 +38,10 @@ class WorldRenderer:
             self._gl.make_current()
             self._context = mujoco.MjrContext(self.model, mujoco.mjtFontScale.mjFONTSCALE_100)
         except Exception as error:
-            raise SimulatorError(f"no OpenGL context ({error}); install Debian's libegl1 and libgl1-mesa-dri, or set "
-                                 "MUJOCO_GL to egl, osmesa or glfw") from error
+            raise SimulatorError(
+                f"no OpenGL context ({error}); install Debian's libegl1 and libgl1-mesa-dri, or set "
+                "MUJOCO_GL to egl, osmesa or glfw"
+            ) from error
         self._context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         self._scene = mujoco.MjvScene(self.model, maxgeom=self.model.ngeom + 50)
@@ -48,15 +50,17 @@ class WorldRenderer:
         self._scene.flags[mujoco.mjtRndFlag.mjRND_CULL_FACE] = False
         self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = False
 
-    def render(self, camera: CameraModel, T_world_camera: np.ndarray,
-               lighting: Lighting) -> tuple[np.ndarray, np.ndarray]:
+    def render(
+        self, camera: CameraModel, T_world_camera: np.ndarray, lighting: Lighting
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Picture uint8 (H, W, 3) RGB and depth float32 (H, W) metres along the optical axis, +Inf where nothing is."""
         import mujoco
 
         self._gl.make_current()
         self._set_lights(lighting, T_world_camera)
-        mujoco.mjv_updateScene(self.model, self.data, self._option, None, self._camera,
-                               mujoco.mjtCatBit.mjCAT_ALL.value, self._scene)
+        mujoco.mjv_updateScene(
+            self.model, self.data, self._option, None, self._camera, mujoco.mjtCatBit.mjCAT_ALL.value, self._scene
+        )
         _aim(self._scene, camera, T_world_camera)
         depth = self._depth(camera.height, camera.width)
         return develop(self._colour(camera.height, camera.width), depth, lighting), depth
@@ -127,8 +131,9 @@ class WorldRenderer:
                 continue
             light = lighting.lights[index]
             sun = light.position is None
-            model.light_type[index] = (mujoco.mjtLightType.mjLIGHT_DIRECTIONAL if sun
-                                       else mujoco.mjtLightType.mjLIGHT_SPOT)
+            model.light_type[index] = (
+                mujoco.mjtLightType.mjLIGHT_DIRECTIONAL if sun else mujoco.mjtLightType.mjLIGHT_SPOT
+            )
             model.light_diffuse[index] = light.colour
             model.light_specular[index] = 0.4 * light.colour
             model.light_castshadow[index] = light.shadow
@@ -141,7 +146,7 @@ class WorldRenderer:
 
 
 def _aim(scene: object, camera: CameraModel, T_world_camera: np.ndarray) -> None:
-    """Give both eyes of MuJoCo's scene the frustum of K: pixel centres are integers, so the picture spans -0.5..W-0.5."""
+    """Give both eyes of MuJoCo's scene the frustum of K: the picture spans -0.5 to W - 0.5, centres are integers."""
     rotation = T_world_camera[:3, :3]
     for eye in scene.camera:  # type: ignore[attr-defined]
         eye.pos, eye.forward, eye.up = T_world_camera[:3, 3], rotation[:, 2], -rotation[:, 1]

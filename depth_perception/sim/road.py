@@ -26,16 +26,30 @@ class Road:
         x, y, heading = self.centre(s)
         return place(float(x - d * np.sin(heading)), float(y + d * np.cos(heading)), z, float(heading + yaw))
 
-    def strip(self, d0: float, d1: float, z0: float, z1: float, s0: float | None = None, s1: float | None = None,
-              across: int = 2) -> Part:
+    def strip(
+        self,
+        d0: float,
+        d1: float,
+        z0: float,
+        z1: float,
+        s0: float | None = None,
+        s1: float | None = None,
+        across: int = 2,
+    ) -> Part:
         """Surface between offsets d0 < d1 at heights z0 and z1, from s0 to s1 (the whole road if not given)."""
         s0, s1 = self.start if s0 is None else s0, self.end if s1 is None else s1
         s = np.linspace(s0, s1, max(2, int((s1 - s0) / 3.0)) if self.curvature or across > 2 else 2)
         d = np.linspace(d0, d1, across)
         z = np.linspace(z0, z1, across)
         x, y, heading = self.centre(s)
-        points = np.stack([x[None] - d[:, None] * np.sin(heading), y[None] + d[:, None] * np.cos(heading),
-                           np.broadcast_to(z[:, None], (across, len(s)))], axis=2)
+        points = np.stack(
+            [
+                x[None] - d[:, None] * np.sin(heading),
+                y[None] + d[:, None] * np.cos(heading),
+                np.broadcast_to(z[:, None], (across, len(s))),
+            ],
+            axis=2,
+        )
         # Measured along the profile, so that a kerb's upright face is textured too
         profile = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(d), np.diff(z)))])
         uv = np.stack(np.broadcast_arrays(s[None, :], profile[:, None] + d0), axis=2)

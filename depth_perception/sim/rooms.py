@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -57,7 +58,7 @@ def build_corridor(scene: Scene) -> Layout:
             continue
         cuts = np.linspace(-length / 2, length / 2, max(2, int(length / rng.uniform(3.0, 6.0))) + 1)
         openings = []
-        for a, b in zip(cuts[:-1], cuts[1:], strict=True):
+        for a, b in pairwise(cuts):
             wide = float(min(rng.choice([0.85, 0.95, 1.8]), b - a - 0.6))
             openings.append(_door(scene, float(rng.uniform(a + 0.3, b - 0.3 - wide)) + length / 2, wide))
             inner, far = side * width / 2, side * (width / 2 + deep)
@@ -131,11 +132,11 @@ def _floor_and_ceiling(scene: Scene, room: Room, height: float, ceiling: str) ->
     T = place((room.x0 + room.x1) / 2, (room.y0 + room.y1) / 2)
     plate = np.array([[-sx / 2, -sy / 2, 0], [sx / 2, -sy / 2, 0], [sx / 2, sy / 2, 0], [-sx / 2, sy / 2, 0]])
     scene.add(materials.floor(scene), quad(plate), T)
-    scene.add(ceiling, quad(plate[::-1] + [0, 0, height]), T)
+    scene.add(ceiling, quad(plate[::-1] + np.array([0.0, 0.0, height])), T)
     if rng.random() < 0.45:
         size = np.minimum(rng.uniform(0.8, 3.0, 2), (sx - 0.6, sy - 0.6))
         rug = scene.slot(f"rug{rng.integers(2)}", ("fabric", "picture"), (0.8, 3.0), loyalty=0.9)
-        scene.add(rug, box(*size, 0.012), T @ place(*rng.uniform(-0.3, 0.3, 2)))
+        scene.add(rug, box(float(size[0]), float(size[1]), 0.012), T @ place(*rng.uniform(-0.3, 0.3, 2).tolist()))
     if height > 2.8 and rng.random() < 0.5:
         for x in np.arange(room.x0 + 0.8, room.x1, 1.6):
             beam = box(0.15, sy, rng.uniform(0.12, 0.3)).moved(place(float(x), (room.y0 + room.y1) / 2, height - 0.3))
@@ -157,7 +158,8 @@ def _ceiling_lamps(scene: Scene, room: Room, height: float) -> list[list[float]]
 
 
 def _furnish(scene: Scene, room: Room, clutter: float, height: float) -> None:
-    rng, taken = scene.rng, []
+    rng = scene.rng
+    taken: list[tuple[float, float, float, float]] = []
     sx, sy = room.size
     narrow = min(sx, sy) < 2.4
     along = [k for k in PIECES if k not in ("chair", "person", "pile", "lamp")]
@@ -177,8 +179,15 @@ def _furnish(scene: Scene, room: Room, clutter: float, height: float) -> None:
         if _try_place(scene, room, make_piece(scene, kind), x, y, rng.uniform(0, 2 * np.pi), taken) and kind == "table":
             for _ in range(rng.integers(0, 5)):
                 angle, far = rng.uniform(0, 2 * np.pi), rng.uniform(0.8, 1.3)
-                _try_place(scene, room, make_piece(scene, "chair"), x + far * np.cos(angle), y + far * np.sin(angle),
-                           angle + np.pi + rng.normal(0, 0.3), taken)
+                _try_place(
+                    scene,
+                    room,
+                    make_piece(scene, "chair"),
+                    x + far * np.cos(angle),
+                    y + far * np.sin(angle),
+                    angle + np.pi + rng.normal(0, 0.3),
+                    taken,
+                )
 
 
 def _against(rng: np.random.Generator, room: Room, side: int, deep: float, half: float) -> tuple[float, float, float]:
@@ -190,8 +199,15 @@ def _against(rng: np.random.Generator, room: Room, side: int, deep: float, half:
     return (x, room.y0 + deep, np.pi / 2) if side == 1 else (x, room.y1 - deep, -np.pi / 2)
 
 
-def _try_place(scene: Scene, room: Room, piece: Piece, x: float, y: float, yaw: float,
-               taken: list[tuple[float, float, float, float]]) -> bool:
+def _try_place(
+    scene: Scene,
+    room: Room,
+    piece: Piece,
+    x: float,
+    y: float,
+    yaw: float,
+    taken: list[tuple[float, float, float, float]],
+) -> bool:
     """Put a piece down unless it overlaps another or a wall; its footprint is kept as a rectangle."""
     c, s = abs(np.cos(yaw)), abs(np.sin(yaw))
     hx = 0.5 * (piece.depth_m * c + piece.width_m * s)

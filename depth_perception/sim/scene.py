@@ -52,18 +52,20 @@ class Scene:
     surfaces: dict[str, list[Part]] = field(default_factory=dict)
     movers: list[Mover] = field(default_factory=list)
 
-    def slot(self, name: str, likely: tuple[str, ...], tile_m: tuple[float, float], loyalty: float = 0.78,
-             **shine: float) -> str:
+    def slot(
+        self, name: str, likely: tuple[str, ...], tile_m: tuple[float, float], loyalty: float = 0.78, **shine: float
+    ) -> str:
         """Make a slot (once) with a random texture and a log-uniform tile size between the two of `tile_m`."""
         if name not in self.slots:
             rng = self.rng
             image = make_texture(rng, any_family(rng, likely, loyalty), self.texture_size)
             size = float(np.exp(rng.uniform(*np.log(tile_m))))
-            self.slots[name] = Slot(image, size, offset=tuple(rng.random(2)), **shine)
+            self.slots[name] = Slot(image, size, offset=(float(rng.random()), float(rng.random())), **shine)  # type: ignore[arg-type]
         return name
 
-    def some(self, group: str, count: int, likely: tuple[str, ...], tile_m: tuple[float, float],
-             **options: float) -> str:
+    def some(
+        self, group: str, count: int, likely: tuple[str, ...], tile_m: tuple[float, float], **options: float
+    ) -> str:
         """One of `count` slots of a group, chosen at random: a world has a limited set of materials."""
         return self.slot(f"{group}{self.rng.integers(count)}", likely, tile_m, **options)
 
@@ -85,8 +87,9 @@ class Scene:
         self.movers.append(Mover(name, whole, way))
 
 
-def compile_scene(scene: Scene, sky: np.ndarray | None, buffer_size: tuple[int, int],
-                  shadow_map: int) -> mujoco.MjModel:
+def compile_scene(
+    scene: Scene, sky: np.ndarray | None, buffer_size: tuple[int, int], shadow_map: int
+) -> mujoco.MjModel:
     """MuJoCo model of a scene. `sky` uint8 (6 S, S, 3) or None; `buffer_size` (height, width) of the largest render."""
     import mujoco
 
@@ -97,12 +100,20 @@ def compile_scene(scene: Scene, sky: np.ndarray | None, buffer_size: tuple[int, 
     spec.visual.map.znear, spec.visual.map.zfar, spec.stat.extent = NEAR_M, FAR_M, 1.0
     spec.visual.headlight.diffuse = spec.visual.headlight.specular = [0.0, 0.0, 0.0]
     if sky is not None:
-        texture = spec.add_texture(name="sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, width=sky.shape[1],
-                                   height=sky.shape[0], nchannel=3)
+        texture = spec.add_texture(
+            name="sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, width=sky.shape[1], height=sky.shape[0], nchannel=3
+        )
         texture.data = sky.tobytes()
     for index in range(LIGHTS):
-        spec.worldbody.add_light(name=f"light{index}", pos=[0, 0, 5], dir=[0, 0, -1], castshadow=index == 0,
-                                 diffuse=[0.5, 0.5, 0.5], ambient=[0, 0, 0], specular=[0.2, 0.2, 0.2])
+        spec.worldbody.add_light(
+            name=f"light{index}",
+            pos=[0, 0, 5],
+            dir=[0, 0, -1],
+            castshadow=index == 0,
+            diffuse=[0.5, 0.5, 0.5],
+            ambient=[0, 0, 0],
+            specular=[0.2, 0.2, 0.2],
+        )
     for name, slot in scene.slots.items():
         _add_material(spec, name, slot)
     for name, parts in scene.surfaces.items():
@@ -119,8 +130,9 @@ def _add_material(spec: mujoco.MjSpec, name: str, slot: Slot) -> None:
     texture = spec.add_texture(name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, width=size, height=size, nchannel=3)
     # GL's first row is the bottom one
     texture.data = np.ascontiguousarray(slot.image[::-1]).tobytes()
-    material = spec.add_material(name=name, specular=slot.specular, emission=slot.emission, shininess=0.4,
-                                 rgba=[1, 1, 1, 1])
+    material = spec.add_material(
+        name=name, specular=slot.specular, emission=slot.emission, shininess=0.4, rgba=[1, 1, 1, 1]
+    )
     material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = name
 
 
@@ -133,8 +145,9 @@ def _add_mesh(spec: mujoco.MjSpec, body: mujoco.MjsBody, name: str, material: st
     mesh.usernormal = part.normals.reshape(-1)
     mesh.usertexcoord = (part.uv / slot.tile_m + np.asarray(slot.offset, np.float32)).reshape(-1)
     mesh.userface = mesh.userfacenormal = mesh.userfacetexcoord = faces
-    body.add_geom(name=name, type=mujoco.mjtGeom.mjGEOM_MESH, meshname=name, material=material, contype=0,
-                  conaffinity=0)
+    body.add_geom(
+        name=name, type=mujoco.mjtGeom.mjGEOM_MESH, meshname=name, material=material, contype=0, conaffinity=0
+    )
 
 
 def _add_mover(spec: mujoco.MjSpec, mover: Mover, scene: Scene) -> None:

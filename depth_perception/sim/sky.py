@@ -9,8 +9,14 @@ from depth_perception.sim.colours import base_colour
 from depth_perception.sim.noise import spectral_noise
 
 # Cube faces in MuJoCo's order: right, left, up, down, front, back; GL's cube coordinates are (x, y up, -z forward)
-_FACES = (((1, 0, 0), (0, 0, -1), (0, -1, 0)), ((-1, 0, 0), (0, 0, 1), (0, -1, 0)), ((0, 1, 0), (1, 0, 0), (0, 0, 1)),
-          ((0, -1, 0), (1, 0, 0), (0, 0, -1)), ((0, 0, 1), (1, 0, 0), (0, -1, 0)), ((0, 0, -1), (-1, 0, 0), (0, -1, 0)))
+_FACES = (
+    ((1, 0, 0), (0, 0, -1), (0, -1, 0)),
+    ((-1, 0, 0), (0, 0, 1), (0, -1, 0)),
+    ((0, 1, 0), (1, 0, 0), (0, 0, 1)),
+    ((0, -1, 0), (1, 0, 0), (0, 0, -1)),
+    ((0, 0, 1), (1, 0, 0), (0, -1, 0)),
+    ((0, 0, -1), (-1, 0, 0), (0, -1, 0)),
+)
 
 
 def make_sky(rng: np.random.Generator, size: int = 256) -> tuple[np.ndarray, np.ndarray]:
@@ -25,10 +31,15 @@ def make_sky(rng: np.random.Generator, size: int = 256) -> tuple[np.ndarray, np.
         ray = np.asarray(axis) + u[..., None] * np.asarray(right) + v[..., None] * np.asarray(down)
         ray = ray / np.linalg.norm(ray, axis=2, keepdims=True)
         up = np.clip(ray[..., 1], 0.0, 1.0)
-        colour = horizon + (zenith - horizon) * (up ** 0.5)[..., None]
+        colour = horizon + (zenith - horizon) * (up**0.5)[..., None]
         plane = ray[..., [0, 2]] / (up[..., None] + 0.12) * 60.0 + 256.0
-        layer = cv2.remap(clouds, plane[..., 0].astype(np.float32), plane[..., 1].astype(np.float32),
-                          cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+        layer = cv2.remap(
+            clouds,
+            plane[..., 0].astype(np.float32),
+            plane[..., 1].astype(np.float32),
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_WRAP,
+        )
         amount = 1.0 / (1.0 + np.exp(-(layer + cover) / (0.25 * softness)))
         amount = (amount * np.clip(up * 6.0, 0.0, 1.0))[..., None]
         shade = cloud_colour * (1.0 - 0.12 * np.clip(layer - 0.5, -1.0, 2.0))[..., None]

@@ -27,8 +27,14 @@ def build_street(scene: Scene) -> Layout:
     style = str(rng.choice(STYLES, p=[0.33, 0.37, 0.15, 0.15]))
     curvature = float(rng.choice([0.0, 1.0, 1.0])) * rng.uniform(-1, 1) / rng.uniform(70.0, 300.0)
     road = Road(-90.0, 150.0, float(curvature))
-    half = float({"city": rng.uniform(2.8, 6.0), "residential": rng.uniform(2.4, 4.0), "country": rng.uniform(2.5, 3.8),
-                  "expressway": rng.uniform(5.0, 9.5)}[style])
+    half = float(
+        {
+            "city": rng.uniform(2.8, 6.0),
+            "residential": rng.uniform(2.4, 4.0),
+            "country": rng.uniform(2.5, 3.8),
+            "expressway": rng.uniform(5.0, 9.5),
+        }[style]
+    )
     _ground(scene, road, half, style)
     for side in (1.0, -1.0):
         _side(scene, road, half, style, side)
@@ -39,7 +45,9 @@ def build_street(scene: Scene) -> Layout:
     x, y, _ = road.centre(s)
     line = np.column_stack([x, y])
     low, high = line.min(0) - 25.0, line.max(0) + 25.0
-    return Layout((float(low[0]), float(low[1]), float(high[0]), float(high[1])), (0.0, 0.0), np.zeros((0, 3)), line, False)
+    return Layout(
+        (float(low[0]), float(low[1]), float(high[0]), float(high[1])), (0.0, 0.0), np.zeros((0, 3)), line, False
+    )
 
 
 def put(scene: Scene, surfaces: list[tuple[str, Part]], T: np.ndarray) -> None:
@@ -90,7 +98,7 @@ def _side(scene: Scene, road: Road, half: float, style: str, side: float) -> Non
         _flat(scene, kerb, road, side, d, d + 0.02, 0.0, top)
         _flat(scene, kerb, road, side, d + 0.02, d + 0.16, top)
         d += 0.16
-    if style != "city" and rng.random() < 0.6 or style in ("country", "expressway"):
+    if (style != "city" and rng.random() < 0.6) or style in ("country", "expressway"):
         wide = float(rng.uniform(1.0, 4.0))
         _flat(scene, scene.slot("verge", ("grass",), (1.0, 4.0), loyalty=0.95), road, side, d, d + wide, top)
         street_things(scene, road, side * (d + 0.5 * wide), top, trees=rng.random() < 0.6, spacing=rng.uniform(7, 22))
@@ -110,8 +118,9 @@ def _side(scene: Scene, road: Road, half: float, style: str, side: float) -> Non
     _buildings(scene, road, style, side, d, top)
 
 
-def _flat(scene: Scene, slot: str, road: Road, side: float, d0: float, d1: float, z0: float,
-          z1: float | None = None) -> None:
+def _flat(
+    scene: Scene, slot: str, road: Road, side: float, d0: float, d1: float, z0: float, z1: float | None = None
+) -> None:
     z1 = z0 if z1 is None else z1
     scene.add(slot, road.strip(d0, d1, z0, z1) if side > 0 else road.strip(-d1, -d0, z1, z0))
 
@@ -150,13 +159,20 @@ def _buildings(scene: Scene, road: Road, style: str, side: float, d: float, top:
         open_land = rng.random() < {"city": 0.1, "residential": 0.2, "country": 0.85, "expressway": 0.8}[style]
         middle = s + width / 2
         if garden > 0.0 and rng.random() < 0.75:
-            border = fence(scene, width * 0.85) if rng.random() < 0.5 else hedge(scene, width * 0.85, rng.uniform(
-                0.6, 2.2), rng.uniform(0.5, 1.1))
+            border = (
+                fence(scene, width * 0.85)
+                if rng.random() < 0.5
+                else hedge(scene, width * 0.85, rng.uniform(0.6, 2.2), rng.uniform(0.5, 1.1))
+            )
             put(scene, border, road.pose(middle, side * (d + 0.5), top))
         if open_land:
             for _ in range(rng.integers(1, 5)):
                 at = road.pose(middle + rng.uniform(-4, 4), side * (d + rng.uniform(2.0, 18.0)))
-                put(scene, tree(scene, rng.uniform(4, 14)) if rng.random() < 0.7 else bush(scene, rng.uniform(0.7, 2.5)), at)
+                put(
+                    scene,
+                    tree(scene, rng.uniform(4, 14)) if rng.random() < 0.7 else bush(scene, rng.uniform(0.7, 2.5)),
+                    at,
+                )
         else:
             height = 3.0 * max(1, storeys + int(rng.integers(-1, 2))) + 0.8
             front = d + garden + rng.uniform(0.0, 1.0 if style == "city" else 3.0)
@@ -167,9 +183,11 @@ def _buildings(scene: Scene, road: Road, style: str, side: float, d: float, top:
 
 def _lane(road: Road, d: float, direction: float, speed: float, offset: float) -> Callable[[float], np.ndarray]:
     """T_world_car at t seconds: along the lane at constant speed, coming back at the start when the road ends."""
+
     def way(t: float) -> np.ndarray:
         s = (offset + speed * t) % 200.0 - 70.0
         return road.pose(s if direction > 0 else 60.0 - s, d, 0.0, 0.0 if direction > 0 else np.pi)
+
     return way
 
 
@@ -182,16 +200,24 @@ def _traffic(scene: Scene, road: Road, half: float, style: str) -> None:
         surfaces, _, _ = vehicle(scene)
         direction = float(rng.choice([-1.0, 1.0]))
         d = -direction * half * (rng.integers(lanes) + 0.5) / lanes
-        scene.move(f"car{index}", surfaces, _lane(road, float(d), direction, rng.uniform(3.0, 16.0), rng.uniform(0, 200)))
+        scene.move(
+            f"car{index}", surfaces, _lane(road, float(d), direction, rng.uniform(3.0, 16.0), rng.uniform(0, 200))
+        )
     if rng.random() < 0.7:
         for side in (1.0, -1.0):
             for s in np.arange(-70.0, 140.0, rng.uniform(20, 45)):
                 put(scene, lamp_post(scene), road.pose(float(s), side * (half + 2.6), 0.0, -side * np.pi / 2))
     for _ in range(rng.integers(0, 6)):
-        put(scene, sign(scene), road.pose(rng.uniform(-60, 110), rng.choice([-1.0, 1.0]) * (half + 2.5), 0.0,
-                                          rng.choice([0.0, np.pi])))
+        put(
+            scene,
+            sign(scene),
+            road.pose(rng.uniform(-60, 110), rng.choice([-1.0, 1.0]) * (half + 2.5), 0.0, rng.choice([0.0, np.pi])),
+        )
     if rng.random() < 0.3:
         cable = materials.metal(scene)
         for s in np.arange(-60.0, 120.0, 30.0):
-            put(scene, [(cable, cylinder(0.02, half * 2 + 6))], road.pose(float(s), -half - 3, rng.uniform(5, 8)) @ place(
-                0, 0, 0, 0, 0, -np.pi / 2))
+            put(
+                scene,
+                [(cable, cylinder(0.02, half * 2 + 6))],
+                road.pose(float(s), -half - 3, rng.uniform(5, 8)) @ place(0, 0, 0, 0, 0, -np.pi / 2),
+            )

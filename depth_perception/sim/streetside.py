@@ -30,7 +30,10 @@ def sign(scene: Scene) -> Surfaces:
     if rng.random() < 0.6:
         disc = cylinder(rng.uniform(0.25, 0.4), 0.02, 16 if rng.random() < 0.6 else 3)
         return [*parts, (face, disc.moved(place(-0.04, 0, height - 0.2, 0, -np.pi / 2)))]
-    return [*parts, (face, box(0.05, rng.uniform(0.5, 1.8), rng.uniform(0.4, 1.2)).moved(place(-0.05, 0, height - 0.6)))]
+    return [
+        *parts,
+        (face, box(0.05, rng.uniform(0.5, 1.8), rng.uniform(0.4, 1.2)).moved(place(-0.05, 0, height - 0.6))),
+    ]
 
 
 def street_things(scene: Scene, road: Road, d: float, z: float, trees: bool, spacing: float) -> None:

@@ -58,7 +58,9 @@ def _speckle(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def _asphalt(rng: np.random.Generator, size: int) -> np.ndarray:
-    field = spectral_noise(rng, size, rng.uniform(0.0, 0.6)) + rng.uniform(0.1, 0.8) * spectral_noise(rng, size, 1.2, low=2.5)
+    field = spectral_noise(rng, size, rng.uniform(0.0, 0.6)) + rng.uniform(0.1, 0.8) * spectral_noise(
+        rng, size, 1.2, low=2.5
+    )
     mood = str(rng.choice(["grey", "dark", "grey", "grey"]))
     image = paint(field, palette(rng, base_colour(rng, mood), rng.uniform(0.08, 0.35)))
     for _ in range(rng.integers(0, 4)):
@@ -94,8 +96,9 @@ def _bricks(rng: np.random.Generator, size: int) -> np.ndarray:
     colours = palette(rng, base_colour(rng, str(rng.choice(["earth", "red", "grey", "white"]))), rng.uniform(0.2, 0.5))
     image = paint(spectral_noise(rng, size, 0.8), colours)
     rows = int(rng.integers(4, 14)) * 2
-    return patterns.courses(rng, image, rows, max(2, rows // int(rng.integers(2, 5))), rng.uniform(0.006, 0.02), 0.22,
-                            running=True)
+    return patterns.courses(
+        rng, image, rows, max(2, rows // int(rng.integers(2, 5))), rng.uniform(0.006, 0.02), 0.22, running=True
+    )
 
 
 def _tiles(rng: np.random.Generator, size: int) -> np.ndarray:
@@ -126,10 +129,22 @@ def _glass(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 FAMILIES: dict[str, Painter] = {
-    "plaster": _plaster, "stone": _stone, "speckle": _speckle, "asphalt": _asphalt, "grass": _grass,
-    "foliage": _foliage, "wood": _wood, "bricks": _bricks, "tiles": _tiles, "fabric": _fabric,
-    "sheet": _paint_sheet, "picture": patterns.dead_leaves, "books": patterns.books, "print": patterns.printed,
-    "facade": patterns.facade, "glass": _glass,
+    "plaster": _plaster,
+    "stone": _stone,
+    "speckle": _speckle,
+    "asphalt": _asphalt,
+    "grass": _grass,
+    "foliage": _foliage,
+    "wood": _wood,
+    "bricks": _bricks,
+    "tiles": _tiles,
+    "fabric": _fabric,
+    "sheet": _paint_sheet,
+    "picture": patterns.dead_leaves,
+    "books": patterns.books,
+    "print": patterns.printed,
+    "facade": patterns.facade,
+    "glass": _glass,
 }
 GENERIC = ("plaster", "stone", "speckle", "asphalt", "wood", "bricks", "tiles", "fabric", "sheet", "picture", "foliage")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from depth_perception.sim import materials
@@ -13,16 +15,51 @@ Surfaces = list[tuple[str, Part]]
 # Stations from nose to tail: share of the length, height of the top over the belt's base (m), half-width share.
 # Between stations 2-3 is the windscreen, 3-4 the roof, 4-5 the rear window.
 _SHAPES = {
-    "hatch": [(0.0, 0.62, 0.84), (0.05, 0.78, 0.96), (0.27, 0.93, 1.0), (0.44, 1.44, 0.8), (0.84, 1.42, 0.8),
-              (0.97, 0.98, 0.97), (1.0, 0.6, 0.9)],
-    "saloon": [(0.0, 0.6, 0.84), (0.05, 0.75, 0.96), (0.28, 0.92, 1.0), (0.43, 1.4, 0.78), (0.68, 1.38, 0.78),
-               (0.84, 0.98, 0.98), (1.0, 0.88, 0.88)],
-    "estate": [(0.0, 0.62, 0.84), (0.05, 0.78, 0.96), (0.27, 0.95, 1.0), (0.42, 1.46, 0.8), (0.93, 1.45, 0.8),
-               (0.99, 0.95, 0.95), (1.0, 0.6, 0.92)],
-    "suv": [(0.0, 0.75, 0.86), (0.04, 0.95, 0.96), (0.25, 1.1, 1.0), (0.38, 1.68, 0.84), (0.9, 1.66, 0.84),
-            (0.98, 1.12, 0.97), (1.0, 0.7, 0.92)],
-    "van": [(0.0, 0.8, 0.9), (0.03, 1.0, 0.97), (0.14, 1.2, 1.0), (0.27, 2.0, 0.9), (0.97, 2.05, 0.92),
-            (0.995, 1.2, 0.98), (1.0, 0.6, 0.96)],
+    "hatch": [
+        (0.0, 0.62, 0.84),
+        (0.05, 0.78, 0.96),
+        (0.27, 0.93, 1.0),
+        (0.44, 1.44, 0.8),
+        (0.84, 1.42, 0.8),
+        (0.97, 0.98, 0.97),
+        (1.0, 0.6, 0.9),
+    ],
+    "saloon": [
+        (0.0, 0.6, 0.84),
+        (0.05, 0.75, 0.96),
+        (0.28, 0.92, 1.0),
+        (0.43, 1.4, 0.78),
+        (0.68, 1.38, 0.78),
+        (0.84, 0.98, 0.98),
+        (1.0, 0.88, 0.88),
+    ],
+    "estate": [
+        (0.0, 0.62, 0.84),
+        (0.05, 0.78, 0.96),
+        (0.27, 0.95, 1.0),
+        (0.42, 1.46, 0.8),
+        (0.93, 1.45, 0.8),
+        (0.99, 0.95, 0.95),
+        (1.0, 0.6, 0.92),
+    ],
+    "suv": [
+        (0.0, 0.75, 0.86),
+        (0.04, 0.95, 0.96),
+        (0.25, 1.1, 1.0),
+        (0.38, 1.68, 0.84),
+        (0.9, 1.66, 0.84),
+        (0.98, 1.12, 0.97),
+        (1.0, 0.7, 0.92),
+    ],
+    "van": [
+        (0.0, 0.8, 0.9),
+        (0.03, 1.0, 0.97),
+        (0.14, 1.2, 1.0),
+        (0.27, 2.0, 0.9),
+        (0.97, 2.05, 0.92),
+        (0.995, 1.2, 0.98),
+        (1.0, 0.6, 0.96),
+    ],
 }
 
 
@@ -44,7 +81,7 @@ def _body(scene: Scene, stations: np.ndarray, length: float, width: float) -> Su
     floor, belt = 0.22, float(stations[2, 1])
     skin: list[Part] = []
     panes: list[Part] = []
-    for index, (a, b) in enumerate(zip(stations[:-1], stations[1:], strict=True)):
+    for index, (a, b) in enumerate(pairwise(stations)):
         xa, xb = (0.5 - a[0]) * length, (0.5 - b[0]) * length
         cabin = 2 <= index <= 4
         ha, hb = min(a[1], belt), min(b[1], belt)
@@ -87,8 +124,12 @@ def _pillars(stations: np.ndarray, length: float, width: float, belt: float) -> 
         x = (0.5 - (roof[0] + (rear[0] - roof[0]) * share)) * length
         for side in (1.0, -1.0):
             top, base = roof[2] * width / 2 + 0.01, width / 2 + 0.01
-            post = [[x - 0.05, side * base, belt], [x + 0.05, side * base, belt], [x + 0.05, side * top, roof[1]],
-                    [x - 0.05, side * top, roof[1]]]
+            post = [
+                [x - 0.05, side * base, belt],
+                [x + 0.05, side * base, belt],
+                [x + 0.05, side * top, roof[1]],
+                [x - 0.05, side * top, roof[1]],
+            ]
             parts.append(_facet(post, side))
     return parts
 
@@ -139,13 +180,18 @@ def _lorry(scene: Scene) -> tuple[Surfaces, float, float]:
     cab, load, dark = materials.lacquer(scene), materials.item(scene), _dark(scene)
     front = box(1.7, width, height * 0.72, 0.08).moved(place(length / 2 - 0.85, 0, 0.45))
     pane = box(0.03, width * 0.86, height * 0.26).moved(place(length / 2 + 0.005, 0, 0.45 + height * 0.36))
-    sides = [box(0.8, 0.02, height * 0.24).moved(place(length / 2 - 0.7, s * (width / 2 + 0.005), 0.5 + height * 0.36))
-             for s in (-1, 1)]
+    sides = [
+        box(0.8, 0.02, height * 0.24).moved(place(length / 2 - 0.7, s * (width / 2 + 0.005), 0.5 + height * 0.36))
+        for s in (-1, 1)
+    ]
     cargo = box(length - 1.9, width, height - 0.8).moved(place(-0.95, 0, 0.8))
     frame = box(length - 0.5, width * 0.5, 0.35).moved(place(-0.2, 0, 0.45))
     surfaces = [(cab, front), (materials.glass(scene), merge([pane, *sides])), (load, cargo), (dark, frame)]
-    return surfaces + _wheels(scene, float(length), float(width), 0.45) + _details(scene, float(length), float(width)), float(
-        length), float(width)
+    return (
+        surfaces + _wheels(scene, float(length), float(width), 0.45) + _details(scene, float(length), float(width)),
+        float(length),
+        float(width),
+    )
 
 
 def bicycle(scene: Scene) -> Surfaces:
@@ -153,9 +199,13 @@ def bicycle(scene: Scene) -> Surfaces:
     dark, paint = _dark(scene), materials.lacquer(scene)
     ring = np.array([[0.33 + 0.02 * np.cos(t), 0.02 * np.sin(t)] for t in np.linspace(0, -2 * np.pi, 6)])
     wheels = merge([lathe(ring, 20).moved(place(x, 0, 0.35, 0, 0, np.pi / 2)) for x in (-0.52, 0.52)])
-    bars = merge([box(0.62, 0.03, 0.03).moved(place(0.1, 0, 0.75, 0, -0.1)),
-                  box(0.03, 0.03, 0.62).moved(place(-0.2, 0, 0.35, 0, -0.2)),
-                  box(0.6, 0.03, 0.03).moved(place(0.05, 0, 0.55, 0, -0.75)),
-                  box(0.03, 0.03, 0.72).moved(place(0.5, 0, 0.35, 0, -0.25)),
-                  box(0.04, 0.5, 0.03).moved(place(0.36, 0, 1.05))])
+    bars = merge(
+        [
+            box(0.62, 0.03, 0.03).moved(place(0.1, 0, 0.75, 0, -0.1)),
+            box(0.03, 0.03, 0.62).moved(place(-0.2, 0, 0.35, 0, -0.2)),
+            box(0.6, 0.03, 0.03).moved(place(0.05, 0, 0.55, 0, -0.75)),
+            box(0.03, 0.03, 0.72).moved(place(0.5, 0, 0.35, 0, -0.25)),
+            box(0.04, 0.5, 0.03).moved(place(0.36, 0, 1.05)),
+        ]
+    )
     return [(dark, merge([wheels, box(0.25, 0.14, 0.06).moved(place(-0.33, 0, 0.95))])), (paint, bars)]

@@ -1,4 +1,4 @@
-"""Single viewpoints in a world, such as robots, cars and hands hold cameras: varied, in free space, worth looking at."""
+"""Single viewpoints in a world, as robots, cars and hands hold cameras: varied, in free space, worth looking at."""
 
 from __future__ import annotations
 
@@ -28,8 +28,7 @@ class View:
     roll_deg: float
 
 
-def sample_view(renderer: WorldRenderer, rng: np.random.Generator, height: int, width: int,
-                attempts: int = 40) -> View:
+def sample_view(renderer: WorldRenderer, rng: np.random.Generator, height: int, width: int, attempts: int = 40) -> View:
     """A random view that isn't blocked: the best of `attempts` if none passes."""
     best, best_score = None, -1.0
     for _ in range(attempts):
@@ -76,7 +75,7 @@ def _free_place(world: World, rng: np.random.Generator) -> tuple[float, float, f
 
 
 def _openness(renderer: WorldRenderer, view: View, rng: np.random.Generator) -> float:
-    """1 if the view is clear enough, else how near it comes; wants differ from view to view, so that near ones occur."""
+    """1 if the view is clear enough, else how near it comes to that; the demand is random, so that near views occur."""
     camera = view.camera
     u, v = np.meshgrid(np.linspace(0, camera.width - 1, 9), np.linspace(0, camera.height - 1, 7))
     rays = np.column_stack([(u.ravel() - camera.cx) / camera.fx, (v.ravel() - camera.cy) / camera.fy, np.ones(u.size)])

@@ -22,8 +22,14 @@ class Opening:
     leaf: str = "none"
 
 
-def build_wall(scene: Scene, a: tuple[float, float], b: tuple[float, float], height: float, thick: float,
-               openings: tuple[Opening, ...] = ()) -> None:
+def build_wall(
+    scene: Scene,
+    a: tuple[float, float],
+    b: tuple[float, float],
+    height: float,
+    thick: float,
+    openings: tuple[Opening, ...] = (),
+) -> None:
     """A wall from a to b (x, y) with openings, and what hangs on it."""
     length = float(np.hypot(b[0] - a[0], b[1] - a[1]))
     T = place(a[0], a[1], 0.0, float(np.arctan2(b[1] - a[1], b[0] - a[0])))
@@ -39,8 +45,9 @@ def build_wall(scene: Scene, a: tuple[float, float], b: tuple[float, float], hei
     _decorate(scene, T, length, height, thick, openings)
 
 
-def _block(scene: Scene, slot: str, T: np.ndarray, start: float, end: float, low: float, high: float,
-           thick: float) -> None:
+def _block(
+    scene: Scene, slot: str, T: np.ndarray, start: float, end: float, low: float, high: float, thick: float
+) -> None:
     if end - start < 1e-3 or high - low < 1e-3:
         return
     scene.add(slot, box(end - start, thick, high - low), T @ place((start + end) / 2, 0.0, low))
@@ -83,8 +90,9 @@ def _curtain(scene: Scene, T: np.ndarray, hole: Opening, thick: float) -> None:
                 scene.add(cloth, strip, T @ place(x, face * (thick / 2 + 0.06), 0.08, face * 0.35 * (-1) ** i))
 
 
-def _decorate(scene: Scene, T: np.ndarray, length: float, height: float, thick: float,
-              openings: tuple[Opening, ...]) -> None:
+def _decorate(
+    scene: Scene, T: np.ndarray, length: float, height: float, thick: float, openings: tuple[Opening, ...]
+) -> None:
     """Pictures, boards, radiators and pipes on both faces, clear of the openings."""
     rng = scene.rng
     for _ in range(int(rng.poisson(length * 0.35))):
@@ -96,7 +104,9 @@ def _decorate(scene: Scene, T: np.ndarray, length: float, height: float, thick: 
             continue
         face = rng.choice([-1.0, 1.0])
         low = rng.uniform(0.9, max(0.95, height - tall - 0.2)) if rng.random() < 0.85 else 0.12
-        picture = scene.some("picture", 4, ("picture", "print", "picture", "foliage", "stone"), (0.4, 1.6), loyalty=0.95)
+        picture = scene.some(
+            "picture", 4, ("picture", "print", "picture", "foliage", "stone"), (0.4, 1.6), loyalty=0.95
+        )
         deep = rng.uniform(0.01, 0.05) if low > 0.5 else 0.1
         at = T @ place(x, face * (thick / 2 + deep / 2), low)
         scene.add(picture, box(wide, deep, tall), at)

@@ -25,10 +25,12 @@ def build_yard(scene: Scene) -> Layout:
     _ground(scene, style, float(a), float(b))
     taken: list[tuple[float, float, float]] = []
     _borders(scene, style, float(a), float(b))
-    things = {"garden": ("tree", "bush", "bush", "stone", "table", "chair", "plant", "shed", "person", "stack"),
-              "court": ("tree", "plant", "bicycle", "bin", "car", "stack", "person", "table", "bush"),
-              "parking": ("car", "car", "car", "car", "tree", "person", "bin", "bush"),
-              "storage": ("container", "stack", "stack", "heap", "car", "shelf", "stack", "pile", "person", "shed")}[style]
+    things = {
+        "garden": ("tree", "bush", "bush", "stone", "table", "chair", "plant", "shed", "person", "stack"),
+        "court": ("tree", "plant", "bicycle", "bin", "car", "stack", "person", "table", "bush"),
+        "parking": ("car", "car", "car", "car", "tree", "person", "bin", "bush"),
+        "storage": ("container", "stack", "stack", "heap", "car", "shelf", "stack", "pile", "person", "shed"),
+    }[style]
     for _ in range(int(a * b * rng.uniform(0.05, 0.16)) + 4):
         _drop(scene, str(rng.choice(things)), float(a), float(b), taken)
     for slot, part in far_woods(scene, float(rng.uniform(70.0, 200.0))):
@@ -45,7 +47,7 @@ def _ground(scene: Scene, style: str, a: float, b: float) -> None:
     scene.add(slot, quad(np.array([[-a, -b, 0], [a, -b, 0], [a, b, 0], [-a, b, 0]])))
     for _ in range(rng.integers(0, 4)):
         size = rng.uniform(0.8, 6.0, 2)
-        T = place(*(rng.uniform(-0.8, 0.8, 2) * (a, b)), 0.0, rng.normal(0, 0.3))
+        T = place(*(rng.uniform(-0.8, 0.8, 2) * (a, b)).tolist(), 0.0, rng.normal(0, 0.3))
         scene.add(materials.paving(scene), box(size[0], size[1], 0.02 * rng.uniform(0.5, 2.0)), T)
 
 
@@ -68,7 +70,9 @@ def _borders(scene: Scene, style: str, a: float, b: float) -> None:
         elif kind < 0.9:
             _put(scene, [(materials.masonry(scene), box(length, 0.25, rng.uniform(1.0, 3.0)))], T)
         for _ in range(rng.integers(0, 6)):
-            _put(scene, tree(scene, rng.uniform(3.5, 13)), T @ place(rng.uniform(-0.5, 0.5) * length, rng.uniform(2, 15)))
+            _put(
+                scene, tree(scene, rng.uniform(3.5, 13)), T @ place(rng.uniform(-0.5, 0.5) * length, rng.uniform(2, 15))
+            )
 
 
 def _drop(scene: Scene, kind: str, a: float, b: float, taken: list[tuple[float, float, float]]) -> None:
