@@ -105,7 +105,7 @@ def _through_cv_bridge(msg: Any) -> NDArray[np.uint8]:
 _PROBE = """
 from types import SimpleNamespace
 from cv_bridge import CvBridge
-pixel = SimpleNamespace(height=1, width=1, encoding="bgr16", step=6, is_bigendian=0, data=bytes([0, 3, 0, 2, 0, 1]))
+pixel = SimpleNamespace(height=1, width=1, encoding="bgr16", step=6, is_bigendian=0, data=bytes([3, 3, 2, 2, 1, 1]))
 assert CvBridge().imgmsg_to_cv2(pixel, "rgb8").tolist() == [[[1, 2, 3]]]
 """
 
