@@ -17,6 +17,14 @@ from depth_perception.errors import DepthPerceptionError
 POLL_S = 0.2  # a signal that arrives inside the middleware's wait is seen this late
 
 
+_end: list[int] = []
+
+
+def end(code: int) -> None:
+    """Ask `run` to leave with this exit code; any thread may call it."""
+    _end.append(code)
+
+
 def run(make_node: Callable[[], Node], start: Callable[[Node], None], args: list[str] | None = None) -> int:
     """Make the node, `start` it, spin. Returns the process's exit code; errors of ours are printed, not raised."""
     stop: list[int] = []
@@ -32,7 +40,7 @@ def run(make_node: Callable[[], Node], start: Callable[[Node], None], args: list
         node = make_node()
         executor.add_node(node)
         start(node)
-        while not stop and rclpy.ok():
+        while not stop and not _end and rclpy.ok():
             executor.spin_once(timeout_sec=POLL_S)
     except ExternalShutdownException:
         pass
@@ -45,4 +53,4 @@ def run(make_node: Callable[[], Node], start: Callable[[Node], None], args: list
             node.destroy_node()
         executor.shutdown()
         rclpy.try_shutdown()
-    return 0
+    return _end[0] if _end else 0
