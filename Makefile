@@ -31,7 +31,7 @@ types: $(VENV)/.develops
 	$(BIN)/mypy
 
 config: $(VENV)/.runs
-	$(BIN)/python -m depth_perception.parameter_file > config/depth.yaml
+	$(BIN)/python -m depth_perception.parameter_file config
 
 # What runs on a robot, and the simulator. The package is editable: console scripts run this checkout.
 $(VENV)/.runs: $(SET_UP) scripts/system_packages.sh

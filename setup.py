@@ -49,7 +49,7 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
         (f"share/{NAME}/launch", files("launch/*.launch.*")),
-        (f"share/{NAME}/config", files("config/*.yaml")),
+        (f"share/{NAME}/config", files("config/*.yaml") + files("config/*.xml")),
         # `ros2 run` and `ros2 launch` look here only; pip puts console scripts elsewhere.
         (f"lib/{NAME}", files("libexec/*_node")),
     ],

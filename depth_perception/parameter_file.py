@@ -1,24 +1,29 @@
 """The YAML that ships in config/, written from the configuration dataclasses so that it can't drift from them.
 
-`python -m depth_perception.parameter_file` prints config/depth.yaml.
+`python -m depth_perception.parameter_file config` writes them (`make config`).
 """
 
 from __future__ import annotations
 
 import json
+import math
+import sys
 import textwrap
 from collections.abc import Iterable
+from pathlib import Path
 
 from depth_perception.config import DepthConfig, Option, options
+from depth_perception.sim.parameters import SimulatorConfig
+from depth_perception.sim.setup import CameraSetup
 
 WIDTH = 110
-DEPTH_TITLE = "Parameters of the depth node, at their defaults. Edit a copy and pass it with params_file:=COPY."
+ADVICE = "Edit a copy and pass it with params_file:=COPY."
 
 
 def render(options_of_node: Iterable[Option], title: str) -> str:
     """A ROS parameter file, keyed `/**:` so that any name and namespace match, with every option at its default.
 
-    Groups are nested; each option is preceded by its description, its range or choices, and 'fixed while configured'
+    Groups are nested; each option is preceded by its description, its range or choices, and 'fixed while it runs'
     if it can't change on a configured node.
     """
     lines = [f"# {title}", "/**:", "  ros__parameters:"]
@@ -41,11 +46,37 @@ def _comment(item: Option) -> str:
     if item.choices:
         parts.append(f"one of {', '.join(item.choices)}")
     if item.low is not None and item.high is not None:
-        parts.append(f"from {item.low:g} to {item.high:g}")
+        parts.append(f"from {_number(item.low)} to {_number(item.high)}")
     if not item.live:
-        parts.append("fixed while the node is configured")
+        parts.append("fixed while it runs")
     return "; ".join(parts)
 
 
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"
+
+
+def _on_simulator(camera: CameraSetup) -> str:
+    lines = (
+        "# Parameters of the depth node on the simulated robot: what its camera's mounting changes.",
+        "/**:",
+        "  ros__parameters:",
+        "    scan:",
+        f"      camera_height: {camera.position[2]}",
+        f"      camera_pitch: {math.radians(camera.pitch_deg):.4f}",
+    )
+    return "\n".join(lines) + "\n"
+
+
+def shipped() -> dict[str, str]:
+    """File name → text of every parameter file in config/."""
+    return {
+        "depth.yaml": render(options(DepthConfig), "Parameters of the depth node, at their defaults. " + ADVICE),
+        "depth_simulated.yaml": _on_simulator(CameraSetup()),
+        "simulator.yaml": render(options(SimulatorConfig), "Parameters of the simulated robot, at their defaults."),
+    }
+
+
 if __name__ == "__main__":
-    print(render(options(DepthConfig), DEPTH_TITLE), end="")
+    for name, text in shipped().items():
+        (Path(sys.argv[1]) / name).write_text(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -13,8 +14,10 @@ POLL_S = 0.1
 PATIENCE_S = 5.0  # between asking and insisting
 
 
-def run_together(commands: Mapping[str, Sequence[str]]) -> int:
+def run_together(commands: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> int:
     """Run the commands until one ends or SIGINT or SIGTERM comes, then end the others the same way.
+
+    `environment` is added to ours.
 
     Returns the exit code of the one that ended first, or, after a signal to us, the first that isn't zero. A process
     that a signal killed counts as 128 + signal, as in a shell.
@@ -28,7 +31,7 @@ def run_together(commands: Mapping[str, Sequence[str]]) -> int:
     children: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for name, command in commands.items():
-            children[name] = subprocess.Popen(command)
+            children[name] = subprocess.Popen(command, env={**os.environ, **environment})
         while not received and all(child.poll() is None for child in children.values()):
             time.sleep(POLL_S)
         ended = {name: child.returncode for name, child in children.items() if child.returncode is not None}

@@ -12,7 +12,7 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
-from depth_perception.bringup import ARGUMENTS, parameters, remappings
+from depth_perception.bringup import ARGUMENTS, middleware_environment, parameters, remappings
 
 RESPAWN_DELAY_S = 2.0
 
@@ -34,6 +34,7 @@ def depth_node(context: LaunchContext) -> list[Node]:
             parameters=[params_file, overrides] if overrides else [params_file],
             remappings=remappings(arguments),
             ros_arguments=["--log-level", log_level] if log_level else [],
+            additional_env=middleware_environment(),
             respawn=arguments["use_respawn"] == "true",
             respawn_delay=RESPAWN_DELAY_S,
             output="screen",

@@ -8,7 +8,14 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from depth_perception.bringup import ARGUMENTS, installed_file, parameters, remappings
+from depth_perception.bringup import (
+    ARGUMENTS,
+    SIMULATED,
+    installed_file,
+    middleware_environment,
+    parameters,
+    remappings,
+)
 
 LAUNCH_ONLY = ("use_respawn",)  # `up` ends when a node ends, so that a service manager sees it
 
@@ -38,11 +45,12 @@ def up(args: argparse.Namespace) -> int:
 
     arguments = {a.name: str(getattr(args, a.name, "")) for a in ARGUMENTS}
     if args.sim:
-        arguments["use_sim_time"] = arguments["use_sim_time"] or "true"
+        simulated = SIMULATED | {"params_file": str(installed_file(SIMULATED["params_file"]))}
+        arguments |= {name: arguments[name] or value for name, value in simulated.items()}
     processes = {"depth_node": depth_command(arguments)}
     if args.sim:
         processes["simulator_node"] = simulator_command(arguments, args.sim_params_file)
-    return run_together(processes)
+    return run_together(processes, middleware_environment())
 
 
 def depth_command(arguments: Mapping[str, str]) -> list[str]:
