@@ -21,7 +21,7 @@ demo: $(VENV)/.runs
 	$(BIN)/depth-perception demo
 
 test: $(VENV)/.develops
-	$(BIN)/python -m pytest -q --durations=5
+	$(BIN)/python -m pytest --durations=5
 
 lint: $(VENV)/.develops
 	$(BIN)/ruff check .
