@@ -32,7 +32,7 @@ def accuracy(predicted: Float32, target: Float32, max_depth: float = 80.0) -> tu
 
 
 def side_by_side(image: NDArray[np.uint8], predicted: Float32, target: Float32) -> NDArray[np.uint8]:
-    """Camera, predicted and true depth in one row (H, 3 W, 3) RGB, the depths on one colour scale: the truth's."""
+    """Camera, predicted and true depth in one row (H, 3 W, 3) RGB, both depths on the truth's colour scale."""
     known = target[np.isfinite(target)]
     near, far = (float(v) for v in np.percentile(known, [2, 98])) if known.size else (1.0, 10.0)
     scale = PreviewConfig(min_depth=near, max_depth=max(far, near * 1.01))
@@ -48,6 +48,7 @@ def write_report(folder: Path, shown: Sequence[Shown], facts: dict[str, Any]) ->
     plain, aligned = mean_metrics([p for p, _ in pairs]), mean_metrics([a for _, a in pairs])
     picks = np.unique(np.linspace(0, len(shown) - 1, 4).astype(int))
     picture = np.vstack([side_by_side(*shown[i]) for i in picks])
+    picture = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     cv2.imwrite(str(folder / "picture.png"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     facts = {
         **facts,

@@ -40,4 +40,13 @@ class SimulatorConfig:
         )
         lidar = LidarSetup(beams=self.lidar_beams) if self.lidar_beams else None
         kind = None if self.kind == ANY else self.kind
-        return SimConfig(seed=self.seed, kind=kind, duration_s=self.drive_s, camera=camera, lidar=lidar)
+        # Anti-aliasing and fine shadows are left to training renders: here the demo's waiting time counts.
+        return SimConfig(
+            seed=self.seed,
+            kind=kind,
+            duration_s=self.drive_s,
+            camera=camera,
+            lidar=lidar,
+            oversample=1.0,
+            shadow_map=1024,
+        )
