@@ -1,7 +1,8 @@
 """The bag door: every frame of a recording through the same pipeline as the live node, into a rosbag2 of depth topics.
 
-Reading and decoding run ahead of inference and writing runs behind it, each on its own thread with a bounded queue, so
-that a recording of any length takes about as long as the network alone, and no more memory than a short one.
+Reading and decoding run ahead of the network, metres and writing behind it, each on its own thread with a bounded
+queue, so that a recording takes about as long as the network alone, and one of any length no more memory than a short
+one.
 """
 
 from __future__ import annotations
@@ -20,9 +21,8 @@ from depth_perception.config import DepthConfig
 from depth_perception.errors import BagError, CalibrationError, MessageError
 from depth_perception.outputs import OutputBuilder
 from depth_perception.overlap import ReadAhead, WriteBehind
-from depth_perception.pipeline import Pipeline
+from depth_perception.pipeline import Inference, Pipeline
 from depth_perception.recorded_frames import BAD_INFO, RecordedFrame, RecordedFrames
-from depth_perception.records import DepthFrame
 
 log = logging.getLogger(__name__)
 DEFAULT_OUTPUTS = ("depth/image", "depth/camera_info")
@@ -112,7 +112,7 @@ def convert(
 
 
 class _Conversion:
-    """One run: the thread of `run` infers; `_write` runs behind it."""
+    """One run: the thread of `run` infers; `_write` runs behind it and finishes."""
 
     def __init__(
         self,
@@ -139,9 +139,9 @@ class _Conversion:
                 if isinstance(item, RawMessage):
                     writing.put(item)
                     continue
-                depth_frame = self._infer(item)
-                if depth_frame is not None:
-                    writing.put((item.log_time_ns, depth_frame))
+                inference = self._infer(item)
+                if inference is not None:
+                    writing.put((item.log_time_ns, inference))
                 if progress is not None:
                     progress(self._summary.images, total)
         choice = self._pipeline.choice
@@ -150,27 +150,27 @@ class _Conversion:
         if self._uncopied:
             self._summary.notes.append(f"{self._uncopied} damaged messages were not copied")
 
-    def _infer(self, item: RecordedFrame) -> DepthFrame | None:
+    def _infer(self, item: RecordedFrame) -> Inference | None:
         self._summary.images += 1
         if item.frame is None:
             self._summary.lose(item.reason, item.detail)
             return None
         try:
-            depth_frame = self._pipeline.process(item.frame)
+            return self._pipeline.infer(item.frame)
         except CalibrationError as error:
             self._summary.lose(BAD_INFO, str(error))
             return None
+
+    def _write(self, item: RawMessage | tuple[int, Inference]) -> None:
+        if isinstance(item, RawMessage):
+            self._copy(item)
+            return
+        log_time_ns, inference = item
+        depth_frame = self._pipeline.finish(inference)
         if depth_frame.depth is None:
             self._summary.lose("no metric depth", depth_frame.quality.reason)
         else:
             self._summary.depth_images += 1
-        return depth_frame
-
-    def _write(self, item: RawMessage | tuple[int, DepthFrame]) -> None:
-        if isinstance(item, RawMessage):
-            self._copy(item)
-            return
-        log_time_ns, depth_frame = item
         for topic, message in self._build(depth_frame, self._pipeline.config, self._outputs):
             self._writer.write(f"/{topic}", log_time_ns, message)
             self.written += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,7 @@ from depth_perception.records import DepthFrame, DepthKind, Frame, Quality
 from depth_perception.upsample import Upsampler
 
 if TYPE_CHECKING:
+    from depth_perception.contract import Contract
     from depth_perception.engines import Choice
     from depth_perception.model import DepthModel
 
@@ -33,14 +34,33 @@ class Stopwatch:
         self.stages_ms: dict[str, float] = {}
         self._last = time.perf_counter()
 
+    def resume(self) -> None:
+        """Go on after a pause that belongs to no stage."""
+        self._last = time.perf_counter()
+
     def lap(self, stage: str) -> None:
         now = time.perf_counter()
         self.stages_ms[stage] = self.stages_ms.get(stage, 0.0) + (now - self._last) * 1e3
         self._last = now
 
 
+@dataclass(frozen=True)
+class Inference:
+    """A frame after the network: all that `Pipeline.finish` needs of `Pipeline.infer`."""
+
+    frame: Frame
+    image: NDArray[np.uint8]  # (H, W, 3) RGB, rectified where we rectified
+    camera: CameraModel | None  # geometry of `image`
+    covered: NDArray[np.bool_] | None  # (H, W) False where rectification saw nothing; None: it saw everything
+    prediction: Float32  # (h, w) as the network gave it
+    contract: Contract  # of the model that gave it
+    watch: Stopwatch
+
+
 class Pipeline:
-    """One camera's way from image to metric depth. Not thread-safe: one thread calls `process`.
+    """One camera's way from image to metric depth.
+
+    Not thread-safe: one thread calls `process`; or one `infer` and another `finish`, so that the network needn't wait.
 
     Raises:
         ModelError, EngineError: the model or every backend for it can't be loaded.
@@ -61,27 +81,37 @@ class Pipeline:
         self.choice.engine.close()
 
     def process(self, frame: Frame) -> DepthFrame:
-        """The whole method: rectify, infer, scale, limit, bring back to the camera's resolution.
+        """The whole method: rectify, infer, scale, limit, bring back to the camera's resolution. Raises as `infer`."""
+        return self.finish(self.infer(frame))
+
+    def infer(self, frame: Frame) -> Inference:
+        """The first half, up to the network's output.
 
         Raises:
-            CalibrationError: the CameraInfo is of another size than the image, or K = 0 where K is needed.
+            CalibrationError: the CameraInfo is of another size than the image.
             EngineError: every backend has failed.
         """
         watch = Stopwatch()
         check_size(frame)
         self._use_shape_for(frame)
-        image, camera = self._rectify(frame)
+        image, camera, covered = self._rectify(frame)
         watch.lap("rectify")
         small = shrink(image, self.model.contract.height, self.model.contract.width)
         watch.lap("resize")
         prediction = self._infer(small)
         watch.lap("infer")
-        metric, quality = self._to_metres(prediction, camera)
-        depth = None if metric is None else self._to_camera_size(metric, (image.shape[0], image.shape[1]))
+        return Inference(frame, image, camera, covered, prediction, self.model.contract, watch)
+
+    def finish(self, inference: Inference) -> DepthFrame:
+        """The second half: metres at the camera's resolution."""
+        frame, watch = inference.frame, inference.watch
+        watch.resume()
+        metric, quality = _to_metres(inference)
+        depth = None if metric is None else self._to_camera_size(metric, inference)
         watch.lap("upsample")
         return DepthFrame(
-            depth, prediction, self.model.contract.kind, frame.stamp_ns, frame.frame_id, camera, image, quality,
-            watch.stages_ms,
+            depth, inference.prediction, inference.contract.kind, frame.stamp_ns, frame.frame_id, inference.camera,
+            inference.image, quality, watch.stages_ms,
         )  # fmt: skip
 
     def _use_shape_for(self, frame: Frame) -> None:
@@ -98,17 +128,19 @@ class Pipeline:
             self.model, self.choice = model, choice
         self._size = size
 
-    def _rectify(self, frame: Frame) -> tuple[NDArray[np.uint8], CameraModel | None]:
+    def _rectify(self, frame: Frame) -> tuple[NDArray[np.uint8], CameraModel | None, NDArray[np.bool_] | None]:
+        """The image that the network sees, its geometry, and where it shows anything (None: everywhere)."""
         camera = frame.camera
         if camera is None or not camera.is_calibrated:
-            return frame.image, camera
+            return frame.image, camera, None
         if not self.rectifies:
-            return frame.image, camera.rectified()
+            return frame.image, camera.rectified(), None
         if not camera.is_distorted:
-            return frame.image, camera
+            return frame.image, camera, None
         if self._rectifier is None or self._rectifier.source != camera:
             self._rectifier = Rectifier(camera)
-        return self._rectifier(frame.image), self._rectifier.camera
+        rectifier = self._rectifier
+        return rectifier(frame.image), rectifier.camera, None if rectifier.all_covered else rectifier.covered
 
     def _infer(self, image: NDArray[np.uint8]) -> Float32:
         """The network's output; a backend that fails is replaced by the next one."""
@@ -123,29 +155,11 @@ class Pipeline:
                 choice = load_engine(self.model, fallback, exclude=self._failed)
                 self.choice = replace(choice, reason=f"{failed} failed ({error}); {choice.reason}")
 
-    def _to_metres(self, prediction: Float32, camera: CameraModel | None) -> tuple[Float32 | None, Quality]:
-        """Metres at the network's resolution, or None and why there are none."""
-        contract = self.model.contract
-        nothing = Quality("none", float("nan"), 0.0)
-        if not contract.kind.is_metric:
-            reason = f"the model gives {contract.kind.value}: no metric depth until a sensor measures the scale"
-            return None, replace(nothing, reason=reason)
-        scale = 1.0
-        if contract.canonical_focal is not None:
-            if camera is None or not camera.is_calibrated:
-                state = "no camera_info" if camera is None else "camera_info has K = 0 (uncalibrated)"
-                return None, replace(nothing, reason=f"{state}: this model needs fx for metres")
-            scale = camera.fx * contract.width / camera.width / contract.canonical_focal
-        with np.errstate(divide="ignore"):
-            depth = np.reciprocal(prediction) if contract.kind is DepthKind.METRIC_INVERSE else prediction
-        depth = depth * np.float32(scale)
-        finite = float(np.count_nonzero(np.isfinite(depth))) / depth.size
-        return depth, Quality("prior", contract.relative_std, finite)
-
-    def _to_camera_size(self, depth: Float32, size: tuple[int, int]) -> Float32:
+    def _to_camera_size(self, depth: Float32, inference: Inference) -> Float32:
         """Metres at the camera's resolution: NaN unknown, +Inf beyond the range, -Inf before it (REP-117)."""
-        low = self.config.min_depth or self.model.contract.min_depth
-        high = self.config.max_depth or self.model.contract.max_depth
+        size = (inference.image.shape[0], inference.image.shape[1])
+        low = self.config.min_depth or inference.contract.min_depth
+        high = self.config.max_depth or inference.contract.max_depth
         if not depth.min() > 0.0:  # also true for NaN
             depth = np.where(depth > 0.0, depth, np.float32(np.nan))
         if self._upsampler is None or (self._upsampler.from_size, self._upsampler.to_size) != (depth.shape, size):
@@ -154,10 +168,29 @@ class Pipeline:
         full = self._upsampler(np.where(depth >= high, np.float32(np.inf), depth))
         if not depth.min() >= low:
             full[full < low] = -np.inf
-        rectifier = self._rectifier
-        if rectifier is not None and not rectifier.all_covered and rectifier.covered.shape == full.shape:
-            full[~rectifier.covered] = np.nan
+        if inference.covered is not None:
+            full[~inference.covered] = np.nan
         return full
+
+
+def _to_metres(inference: Inference) -> tuple[Float32 | None, Quality]:
+    """Metres at the network's resolution, or None and why there are none."""
+    prediction, camera, contract = inference.prediction, inference.camera, inference.contract
+    nothing = Quality("none", float("nan"), 0.0)
+    if not contract.kind.is_metric:
+        reason = f"the model gives {contract.kind.value}: no metric depth until a sensor measures the scale"
+        return None, replace(nothing, reason=reason)
+    scale = 1.0
+    if contract.canonical_focal is not None:
+        if camera is None or not camera.is_calibrated:
+            state = "no camera_info" if camera is None else "camera_info has K = 0 (uncalibrated)"
+            return None, replace(nothing, reason=f"{state}: this model needs fx for metres")
+        scale = camera.fx * contract.width / camera.width / contract.canonical_focal
+    with np.errstate(divide="ignore"):
+        depth = np.reciprocal(prediction) if contract.kind is DepthKind.METRIC_INVERSE else prediction
+    depth = depth * np.float32(scale)
+    finite = float(np.count_nonzero(np.isfinite(depth))) / depth.size
+    return depth, Quality("prior", contract.relative_std, finite)
 
 
 def wants_rectification(mode: str, image_topic: str) -> bool:

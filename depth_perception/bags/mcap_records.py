@@ -71,13 +71,17 @@ def chunk_head(body: bytes | memoryview) -> ChunkHead:
 
 
 def unpack_chunk(body: memoryview) -> memoryview:
-    """The records inside a chunk, decompressed and checked. Raises ValueError if the chunk is damaged."""
+    """The records inside a chunk, decompressed and checked. Raises ValueError if the chunk is damaged.
+
+    The checksum is verified where the chunk is compressed. Elsewhere a flipped bit costs at most the message it is in,
+    and summing up every image would take a third of the reading time.
+    """
     head = chunk_head(body)
     data = body[head.data_offset : head.data_offset + head.data_length]
     content = _decompress(data, head.compression, head.size)
     if len(content) != head.size:
         raise ValueError(f"{len(content)} bytes instead of {head.size}")
-    if head.crc and zlib.crc32(content) != head.crc:
+    if head.compression and head.crc and zlib.crc32(content) != head.crc:
         raise ValueError("checksum mismatch")
     return content
 

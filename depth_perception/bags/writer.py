@@ -45,7 +45,8 @@ class BagWriter:
         self._make_folder()
         self._file_name = f"{self.path.name}_0.mcap"
         self._file = (self.partial / self._file_name).open("xb")
-        self._mcap = Writer(self._file, CHUNK_BYTES, getattr(CompressionType, compression.upper()))
+        kind = getattr(CompressionType, compression.upper())
+        self._mcap = Writer(self._file, CHUNK_BYTES, kind, enable_crcs=compression != "none")  # as rosbag2 does
         self._mcap.start(profile="ros2")
         self._topics: dict[str, TopicRecord] = {}
         self._schemas: dict[str, int] = {}
