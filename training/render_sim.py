@@ -123,8 +123,8 @@ def main() -> None:
     # One software-rendering thread a process: processes scale better than threads within a picture
     os.environ.setdefault("LP_NUM_THREADS", "1")
     os.environ.setdefault("MUJOCO_GL", "egl")
-    # A fresh process every few worlds gives back what the OpenGL driver keeps
-    with multiprocessing.get_context("spawn").Pool(options.jobs, maxtasksperchild=8) as pool:
+    # A fresh process every 25 worlds gives back what the OpenGL driver keeps
+    with multiprocessing.get_context("spawn").Pool(options.jobs, maxtasksperchild=25) as pool:
         for seed, rate in pool.imap_unordered(_work, [(config, seed) for seed in range(first, last)]):
             print(f"world {seed:6d}  {rate:5.1f} frames/s", flush=True)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from depth_perception.sim.items import clutter, on_top
 from depth_perception.sim.materials import fabric, furniture_wood, item, leaf
-from depth_perception.sim.mesh import Part, blob, box, cylinder, lathe, leaf_cloud, place
+from depth_perception.sim.mesh import Part, blob, box, cylinder, jitter, lathe, leaf_cloud, place
 from depth_perception.sim.scene import Scene
 
 Surfaces = list[tuple[str, Part]]
@@ -88,7 +88,14 @@ def _chair(scene: Scene) -> Piece:
     else:
         parts += _legs(scene, frame, size, size, seat - thick, rng.uniform(0.02, 0.05))
     tilt = place(-size / 2 + 0.02, 0, seat + rng.uniform(0.0, 0.12), 0, -rng.uniform(0.0, 0.25))
-    parts.append((cover, box(0.04, size * rng.uniform(0.8, 1.0), back, 0.02).moved(tilt)))
+    if rng.random() < 0.6:
+        parts.append((cover, box(0.04, size * rng.uniform(0.8, 1.0), back, 0.02).moved(tilt)))
+    else:
+        bars = int(rng.integers(2, 6))
+        parts += [
+            (frame, box(0.025, size * 0.86, 0.45 * back / bars).moved(tilt @ place(0, 0, back * i / bars)))
+            for i in range(bars)
+        ]
     parts += [(frame, box(0.03, 0.03, back + 0.1).moved(tilt @ place(-0.01, s * size * 0.42, -0.12))) for s in (-1, 1)]
     return Piece(parts, size + 0.1, size + 0.05)
 
@@ -212,7 +219,7 @@ def _stack(scene: Scene) -> Piece:
     a, b = rng.uniform(0.25, 0.9, 2)
     for _ in range(rng.integers(1, 5)):
         h, shrink = rng.uniform(0.15, 0.5), rng.uniform(0.7, 1.0)
-        T = place(*rng.normal(0, 0.03, 2).tolist(), z, rng.normal(0, 0.15))
+        T = place(*jitter(rng, 0.05, 0.05), z, rng.normal(0, 0.15))
         parts.append((item(scene), box(a * shrink, b * shrink, h).moved(T)))
         z += h
     return Piece(parts, a, b)

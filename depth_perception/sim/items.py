@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from depth_perception.sim.materials import item
-from depth_perception.sim.mesh import Part, blob, box, lathe, merge, place
+from depth_perception.sim.mesh import Part, blob, box, jitter, lathe, merge, place
 from depth_perception.sim.scene import Scene
 
 
@@ -19,8 +19,7 @@ def on_top(
 ) -> list[tuple[str, Part]]:
     """Things spread over a rectangle (depth along x, width along y) at height z."""
     spread = [
-        place(*(scene.rng.uniform(-0.42, 0.42, 2) * (depth, width)).tolist(), z, scene.rng.uniform(0, 6.28))
-        for _ in range(count)
+        place(*jitter(scene.rng, 0.42 * depth, 0.42 * width), z, scene.rng.uniform(0, 6.28)) for _ in range(count)
     ]
     return [(slot, part.moved(T)) for (slot, part), T in zip(clutter(scene, count, tallest), spread, strict=True)]
 
@@ -28,7 +27,7 @@ def on_top(
 def _thing(rng: np.random.Generator, tallest: float) -> Part:
     height = min(float(np.exp(rng.uniform(np.log(0.06), np.log(0.4)))), tallest)
     r = float(rng.uniform(0.03, 0.09))
-    kind = rng.integers(7)
+    kind = rng.integers(10)
     if kind == 0:
         neck = rng.uniform(0.2, 0.5) * r
         return lathe(
@@ -53,4 +52,7 @@ def _thing(rng: np.random.Generator, tallest: float) -> Part:
             for i in range(rng.integers(1, 6))
         ]
         return merge(layers)
-    return box(*rng.uniform(0.06, 0.3, 2).tolist(), height)
+    if kind > 6:
+        # Papers, magazines, trays: flat things are most of what lies on tables
+        return box(rng.uniform(0.1, 0.32), rng.uniform(0.15, 0.42), rng.uniform(0.003, 0.04))
+    return box(rng.uniform(0.06, 0.3), rng.uniform(0.06, 0.3), height)

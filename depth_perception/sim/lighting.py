@@ -24,7 +24,8 @@ class Light:
 
 @dataclass(frozen=True)
 class Lighting:
-    """All light of a picture. `haze_m`: distance at which haze hides 63 %; `exposure`: wanted mean brightness."""
+    """All light of a picture. `haze_m`: distance at which haze hides 63 %; `exposure`: wanted mean brightness, of the
+    whole picture where the camera meters the sky too (dark foregrounds)."""
 
     ambient: np.ndarray
     lights: tuple[Light, ...]
@@ -32,6 +33,7 @@ class Lighting:
     haze_colour: np.ndarray
     exposure: float
     contrast: float = 1.0
+    meter_sky: bool = False
 
 
 def outdoor_light(rng: np.random.Generator, horizon: np.ndarray) -> Lighting:
@@ -48,7 +50,8 @@ def outdoor_light(rng: np.random.Generator, horizon: np.ndarray) -> Lighting:
     fill = Light(np.array([-direction[0], -direction[1], 0.3 * direction[2]]), warm * rng.uniform(0.05, 0.2))
     sun = Light(direction, warm * strength, shadow=not overcast and rng.random() < 0.75)
     haze = float(np.exp(rng.uniform(np.log(80.0), np.log(3000.0))))
-    return Lighting(ambient, (sun, fill), haze, horizon, float(rng.uniform(0.3, 0.52)), float(rng.uniform(0.85, 1.25)))
+    exposure, contrast, meter_sky = rng.uniform(0.3, 0.52), rng.uniform(0.85, 1.45), rng.random() < 0.35
+    return Lighting(ambient, (sun, fill), haze, horizon, float(exposure), float(contrast), bool(meter_sky))
 
 
 def indoor_light(rng: np.random.Generator, lamps: np.ndarray) -> Lighting:
@@ -69,14 +72,14 @@ def indoor_light(rng: np.random.Generator, lamps: np.ndarray) -> Lighting:
     for turn, strength in ((0.0, rng.uniform(0.1, 0.5)), (2.4, rng.uniform(0.0, 0.25))):
         direction = np.array([np.cos(azimuth + turn), np.sin(azimuth + turn), rng.uniform(-0.9, 0.1)])
         lights.append(Light(direction, light_colour(rng, rng.uniform(4500, 8000)) * strength))
-    ambient = light_colour(rng, 0.5 * (kelvin + 6000)) * rng.uniform(0.18, 0.55)
+    ambient = light_colour(rng, 0.5 * (kelvin + 6000)) * rng.uniform(0.25, 0.65)
     return Lighting(
         ambient,
         tuple(lights[: MAX_LAMPS + 1]),
         1e6,
         np.ones(3, np.float32),
-        float(rng.uniform(0.26, 0.52)),
-        float(rng.uniform(0.85, 1.25)),
+        float(rng.uniform(0.3, 0.55)),
+        float(rng.uniform(0.9, 1.35)),
     )
 
 
@@ -89,7 +92,11 @@ def develop(image: np.ndarray, depth: np.ndarray, lighting: Lighting) -> np.ndar
         picture += (lighting.haze_colour - picture) * share
     near = np.isfinite(depth)
     # Every third pixel is enough to meter; skies don't count, and what is bright already keeps its structure
-    metered = picture[::3, ::3][near[::3, ::3]] if near.mean() > 0.2 else picture[::3, ::3].reshape(-1, 3)
+    metered = (
+        picture[::3, ::3][near[::3, ::3]]
+        if near.mean() > 0.2 and not lighting.meter_sky
+        else picture[::3, ::3].reshape(-1, 3)
+    )
     bright = float(np.quantile(metered.mean(1), 0.93))
     gain = min(lighting.exposure / max(float(metered.mean()), 1e-3), 1.15 / max(bright, 1e-3))
     gain = float(np.clip(gain, 0.55, 2.4))

@@ -7,7 +7,7 @@ from depth_perception.sim.scene import Scene
 
 def furniture_wood(scene: Scene) -> str:
     """Bodies of furniture: mostly wood and lacquer."""
-    return scene.some("furniture", 5, ("wood", "sheet", "wood", "plaster"), (0.4, 2.5), specular=0.2)
+    return scene.some("furniture", 5, ("wood", "sheet", "wood", "sheet", "plaster"), (0.4, 2.5), specular=0.2)
 
 
 def fabric(scene: Scene) -> str:

@@ -26,6 +26,11 @@ class Part:
         return Part(vertices, self.normals @ rotation.T, self.uv, self.faces)
 
 
+def jitter(rng: np.random.Generator, spread_x: float, spread_y: float) -> tuple[float, float]:
+    """A uniform random offset within plus or minus the spreads, metres."""
+    return float(rng.uniform(-spread_x, spread_x)), float(rng.uniform(-spread_y, spread_y))
+
+
 def place(x: float, y: float, z: float = 0.0, yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0) -> np.ndarray:
     """T_parent_child (4, 4) from metres and radians; yaw about z after pitch about y after roll about x."""
     cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)

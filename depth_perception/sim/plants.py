@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from depth_perception.sim import materials
-from depth_perception.sim.mesh import Part, blob, lathe, leaf_cloud, merge, place
+from depth_perception.sim.mesh import Part, blob, jitter, lathe, leaf_cloud, merge, place
 from depth_perception.sim.scene import Scene
 
 Surfaces = list[tuple[str, Part]]
@@ -27,7 +27,7 @@ def _broadleaf(scene: Scene, height: float) -> Surfaces:
     for _ in range(rng.integers(3, 8)):
         r = reach * rng.uniform(0.6, 1.1)
         radii = (r, r, r * rng.uniform(0.6, 1.0))
-        T = place(*rng.normal(0, 0.55 * reach, 2).tolist(), rng.uniform(clear + 0.8 * r, max(clear + r, height - r)))
+        T = place(*jitter(rng, 0.9 * reach, 0.9 * reach), rng.uniform(clear + 0.8 * r, max(clear + r, height - r)))
         inner = (0.85 * radii[0], 0.85 * radii[1], 0.85 * radii[2])
         parts.append(blob(rng, inner, 0.13, 5).moved(T))
         parts.append(leaf_cloud(rng, radii, int(rng.integers(50, 130)), r * rng.uniform(0.12, 0.26)).moved(T))

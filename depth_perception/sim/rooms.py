@@ -10,7 +10,7 @@ import numpy as np
 from depth_perception.sim import materials
 from depth_perception.sim.furniture import PIECES, Piece, make_piece
 from depth_perception.sim.layout import Layout
-from depth_perception.sim.mesh import box, cylinder, place, quad
+from depth_perception.sim.mesh import box, cylinder, jitter, place, quad
 from depth_perception.sim.scene import Scene
 from depth_perception.sim.walls import Opening, build_wall
 
@@ -43,7 +43,7 @@ def build_room(scene: Scene) -> Layout:
         outer, height, depth = _centred(rng.uniform(9.0, 20.0), rng.uniform(12.0, 30.0)), rng.uniform(3.4, 7.0), 0
     rooms: list[Room] = []
     _split(scene, outer, depth, height, rooms)
-    return _finish(scene, outer, rooms, height, clutter=float(rng.uniform(0.5, 1.5)))
+    return _finish(scene, outer, rooms, height, clutter=float(rng.uniform(0.6, 2.0)))
 
 
 def build_corridor(scene: Scene) -> Layout:
@@ -136,7 +136,7 @@ def _floor_and_ceiling(scene: Scene, room: Room, height: float, ceiling: str) ->
     if rng.random() < 0.45:
         size = np.minimum(rng.uniform(0.8, 3.0, 2), (sx - 0.6, sy - 0.6))
         rug = scene.slot(f"rug{rng.integers(2)}", ("fabric", "picture"), (0.8, 3.0), loyalty=0.9)
-        scene.add(rug, box(float(size[0]), float(size[1]), 0.012), T @ place(*rng.uniform(-0.3, 0.3, 2).tolist()))
+        scene.add(rug, box(float(size[0]), float(size[1]), 0.012), T @ place(*jitter(rng, 0.3, 0.3)))
     if height > 2.8 and rng.random() < 0.5:
         for x in np.arange(room.x0 + 0.8, room.x1, 1.6):
             beam = box(0.15, sy, rng.uniform(0.12, 0.3)).moved(place(float(x), (room.y0 + room.y1) / 2, height - 0.3))

@@ -60,7 +60,8 @@ class Scene:
             rng = self.rng
             image = make_texture(rng, any_family(rng, likely, loyalty), self.texture_size)
             size = float(np.exp(rng.uniform(*np.log(tile_m))))
-            self.slots[name] = Slot(image, size, offset=(float(rng.random()), float(rng.random())), **shine)  # type: ignore[arg-type]
+            offset = (float(rng.random()), float(rng.random()))
+            self.slots[name] = Slot(image, size, shine.get("specular", 0.0), shine.get("emission", 0.0), offset)
         return name
 
     def some(
@@ -69,9 +70,9 @@ class Scene:
         """One of `count` slots of a group, chosen at random: a world has a limited set of materials."""
         return self.slot(f"{group}{self.rng.integers(count)}", likely, tile_m, **options)
 
-    def exact(self, name: str, image: np.ndarray, tile_m: float, **shine: float) -> str:
+    def exact(self, name: str, image: np.ndarray, tile_m: float, emission: float = 0.0) -> str:
         """A slot with a given picture, not shifted."""
-        self.slots.setdefault(name, Slot(image, tile_m, **shine))
+        self.slots.setdefault(name, Slot(image, tile_m, emission=emission))
         return name
 
     def add(self, slot: str, part: Part, T_world_part: np.ndarray | None = None) -> None:

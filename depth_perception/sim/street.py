@@ -63,7 +63,7 @@ def _ground(scene: Scene, road: Road, half: float, style: str) -> None:
     field = scene.slot("field", ("grass", "grass", "asphalt", "stone"), (2.0, 8.0), loyalty=0.95)
     far = 400.0
     scene.add(field, quad(np.array([[-far, -far, -0.06], [far, -far, -0.06], [far, far, -0.06], [-far, far, -0.06]])))
-    white = scene.slot("marking", ("plaster",), (0.6, 2.0), loyalty=1.0, emission=0.15)
+    white = scene.slot("marking", ("road paint",), (0.6, 2.0), loyalty=1.0, emission=0.15)
     offsets = [0.0] if style != "expressway" else list(np.arange(-half + 3.5, half - 2.0, 3.5))
     if rng.random() < 0.75 or style == "expressway":
         dash, gap = rng.uniform(1.5, 6.0), rng.uniform(2.0, 9.0)
@@ -181,6 +181,21 @@ def _buildings(scene: Scene, road: Road, style: str, side: float, d: float, top:
         s += width + (rng.uniform(0.0, 0.4) if style == "city" and rng.random() < 0.8 else rng.uniform(1.5, 7.0))
 
 
+def _bridge(scene: Scene, road: Road, half: float) -> None:
+    """An overpass on pillars, or a gantry."""
+    rng = scene.rng
+    at, high = rng.uniform(15.0, 70.0), rng.uniform(5.0, 7.0)
+    slot, wide = materials.masonry(scene), rng.uniform(0.4, 14.0)
+    turn = rng.normal(0.0, 0.2)
+    deck = box(wide, 2 * half + 50.0, rng.uniform(0.5, 1.4))
+    scene.add(slot, deck, road.pose(at, 0.0, high, turn))
+    rail = materials.metal(scene)
+    for side in (-1.0, 1.0):
+        scene.add(rail, box(0.1, 2 * half + 50.0, 1.0), road.pose(at + side * wide / 2, 0.0, high + 1.0, turn))
+        for d in (half + 4.5, half + 16.0):
+            scene.add(slot, cylinder(rng.uniform(0.3, 0.6), high, 12), road.pose(at, side * d))
+
+
 def _lane(road: Road, d: float, direction: float, speed: float, offset: float) -> Callable[[float], np.ndarray]:
     """T_world_car at t seconds: along the lane at constant speed, coming back at the start when the road ends."""
 
@@ -195,14 +210,18 @@ def _traffic(scene: Scene, road: Road, half: float, style: str) -> None:
     """Cars on the lanes, as bodies that move: on the right-hand side in their direction."""
     rng = scene.rng
     lanes = max(1, int(half / 3.2))
+    jam = style in ("city", "expressway") and rng.random() < 0.5
     count = rng.integers(2, 5) if style in ("residential", "country") else rng.integers(3, 8)
-    for index in range(int(count)):
-        surfaces, _, _ = vehicle(scene)
-        direction = float(rng.choice([-1.0, 1.0]))
-        d = -direction * half * (rng.integers(lanes) + 0.5) / lanes
-        scene.move(
-            f"car{index}", surfaces, _lane(road, float(d), direction, rng.uniform(3.0, 16.0), rng.uniform(0, 200))
-        )
+    speed, offset = rng.uniform(3.0, 16.0), rng.uniform(0, 200)
+    for index in range(int(2 * count if jam else count)):
+        surfaces, length, _ = vehicle(scene, "lorry" if rng.random() < 0.12 else None)
+        direction = 1.0 if rng.random() < (0.75 if jam else 0.5) else -1.0
+        d = float(-direction * half * (rng.integers(lanes) + 0.5) / lanes + rng.normal(0.0, 0.15))
+        # In a jam all go at one speed, a few metres apart, so that queues stay queues
+        offset = offset + length + rng.uniform(1.5, 9.0) if jam else rng.uniform(0, 200)
+        scene.move(f"car{index}", surfaces, _lane(road, d, direction, speed if jam else rng.uniform(3, 16), offset))
+    if rng.random() < 0.18:
+        _bridge(scene, road, half)
     if rng.random() < 0.7:
         for side in (1.0, -1.0):
             for s in np.arange(-70.0, 140.0, rng.uniform(20, 45)):

@@ -34,7 +34,7 @@ def any_family(rng: np.random.Generator, likely: tuple[str, ...] = (), loyalty: 
 def _plaster(rng: np.random.Generator, size: int) -> np.ndarray:
     coarse = spectral_noise(rng, size, rng.uniform(1.0, 1.6), low=2.0)
     fine = spectral_noise(rng, size, rng.uniform(0.2, 0.7))
-    spread = rng.uniform(0.02, 0.14)
+    spread = rng.uniform(0.01, 0.11)
     mood = str(rng.choice(["white", "white", "white", "grey", "earth", "blue", "green", "red"]))
     return paint(coarse + rng.uniform(0.2, 0.9) * fine, palette(rng, base_colour(rng, mood), spread))
 
@@ -70,8 +70,8 @@ def _asphalt(rng: np.random.Generator, size: int) -> np.ndarray:
 
 def _grass(rng: np.random.Generator, size: int) -> np.ndarray:
     mood = "green" if rng.random() < 0.7 else "earth"
-    colours = palette(rng, base_colour(rng, mood), rng.uniform(0.4, 0.8), 8)
-    image = paint(spectral_noise(rng, size, 1.2, low=2.0), colours)
+    colours = palette(rng, base_colour(rng, mood), rng.uniform(0.25, 0.55), 8)
+    image = paint(rng.uniform(0.3, 0.9) * spectral_noise(rng, size, 1.1, low=2.5), colours)
     return patterns.strokes(rng, image, colours, count=int(size * size / 60), length=size * rng.uniform(0.015, 0.06))
 
 
@@ -120,6 +120,26 @@ def _paint_sheet(rng: np.random.Generator, size: int) -> np.ndarray:
     return paint(field + 0.15 * spectral_noise(rng, size, 0.4), palette(rng, base_colour(rng), rng.uniform(0.05, 0.3)))
 
 
+def _outlook(rng: np.random.Generator, size: int) -> np.ndarray:
+    """What is seen through a window: bright sky above, blurred greenery or houses below."""
+    scenery = patterns.facade(rng, size) if rng.random() < 0.4 else _foliage(rng, size)
+    scenery = cv2.GaussianBlur(scenery.astype(np.float32), (0, 0), size * rng.uniform(0.004, 0.02)) * rng.uniform(
+        0.9, 1.7
+    )
+    sky = (
+        rng.uniform(0.75, 1.0) * (1.0 + 0.05 * spectral_noise(rng, size, 1.6))[..., None] * np.array([0.95, 0.98, 1.0])
+    )
+    border = size * (rng.uniform(0.2, 0.8) + 0.05 * spectral_noise(rng, size, 1.6)[0])
+    above = np.clip(0.3 * (border[None, :] - np.arange(size)[:, None]), 0.0, 1.0)[..., None]
+    return (scenery * (1.0 - above) + sky * above).astype(np.float32)
+
+
+def _road_paint(rng: np.random.Generator, size: int) -> np.ndarray:
+    """Worn white paint, rarely yellow."""
+    colour = base_colour(rng, "white") * (np.array([1.0, 0.8, 0.3]) if rng.random() < 0.2 else 1.0)
+    return paint(spectral_noise(rng, size, rng.uniform(0.3, 1.0)), palette(rng, colour, rng.uniform(0.05, 0.3)))
+
+
 def _glass(rng: np.random.Generator, size: int) -> np.ndarray:
     """A pane that mirrors something blurred: sky above, dark below."""
     scenery = cv2.GaussianBlur(patterns.dead_leaves(rng, size), (0, 0), size * 0.02)
@@ -145,6 +165,8 @@ FAMILIES: dict[str, Painter] = {
     "print": patterns.printed,
     "facade": patterns.facade,
     "glass": _glass,
+    "outlook": _outlook,
+    "road paint": _road_paint,
 }
 GENERIC = ("plaster", "stone", "speckle", "asphalt", "wood", "bricks", "tiles", "fabric", "sheet", "picture", "foliage")
 

@@ -48,9 +48,10 @@ def _candidate(world: World, rng: np.random.Generator, height: int, width: int) 
     low = rng.random() < (0.25 if on_road else 0.5)
     lens = float(rng.uniform(0.15, 0.8) if low else rng.uniform(0.8, 1.8))
     pitch = float(np.clip(rng.normal(0.0, 3.0 if on_road else 7.0), -15.0, 15.0))
-    if world.layout.indoor and rng.random() < 0.2:
-        pitch = float(rng.uniform(12.0, 35.0))
     roll = float(np.clip(rng.normal(0.0, 1.2), -3.0, 3.0))
+    if world.layout.indoor and rng.random() < 0.3:
+        # Held in the hand, over a table
+        lens, pitch, roll = float(rng.uniform(1.1, 1.8)), float(rng.uniform(10.0, 40.0)), float(rng.normal(0.0, 7.0))
     hfov = float(rng.uniform(65.0, 100.0) if on_road and rng.random() < 0.6 else rng.uniform(45.0, 100.0))
     T = place(x, y, lens, yaw, np.deg2rad(pitch), np.deg2rad(roll)) @ T_BODY_OPTICAL
     return View(CameraModel.pinhole(height, width, hfov), T, hfov, lens, pitch, roll)
@@ -71,6 +72,12 @@ def _road_place(world: World, rng: np.random.Generator) -> tuple[float, float, f
 
 def _free_place(world: World, rng: np.random.Generator) -> tuple[float, float, float]:
     at = world.free.sample(rng, float(rng.uniform(0.32, 0.7))) or world.free.sample(rng, 0.3) or world.layout.start
+    if world.layout.road is not None:
+        # Beyond the houses there is little to see
+        for _ in range(20):
+            if np.hypot(*(world.layout.road - at).T).min() < 14.0:
+                break
+            at = world.free.sample(rng, 0.4) or at
     return at[0], at[1], float(rng.uniform(0.0, 2 * np.pi))
 
 

@@ -70,7 +70,7 @@ def _fill(scene: Scene, T: np.ndarray, hole: Opening, thick: float) -> None:
         scene.add(materials.furniture_wood(scene), box(wide, 0.045, tall - 0.04), door @ place(wide / 2, 0.0))
         scene.add(materials.metal(scene), box(0.12, 0.14, 0.02), door @ place(wide - 0.1, 0.0, 1.0))
     if hole.leaf == "window":
-        view = scene.some("view", 2, ("picture", "foliage", "facade", "glass"), (1.2, 4.0), loyalty=1.0, emission=0.7)
+        view = scene.some("view", 2, ("outlook", "outlook", "outlook", "glass"), (1.8, 4.0), loyalty=1.0, emission=0.8)
         scene.add(view, box(wide, 0.01, tall), T @ place(middle, 0.0, hole.low))
         for x in np.linspace(hole.start, hole.end, int(rng.integers(2, 5)))[1:-1]:
             scene.add(frame, box(0.05, 0.07, tall), T @ place(float(x), 0.0, hole.low))

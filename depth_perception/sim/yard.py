@@ -9,7 +9,7 @@ from depth_perception.sim.figures import person
 from depth_perception.sim.furniture import make_piece
 from depth_perception.sim.houses import fence, house, shed
 from depth_perception.sim.layout import Layout
-from depth_perception.sim.mesh import Part, blob, box, place, quad
+from depth_perception.sim.mesh import Part, blob, box, jitter, place, quad
 from depth_perception.sim.plants import bush, far_woods, hedge, stone, tree
 from depth_perception.sim.scene import Scene
 from depth_perception.sim.vehicles import bicycle, vehicle
@@ -47,7 +47,7 @@ def _ground(scene: Scene, style: str, a: float, b: float) -> None:
     scene.add(slot, quad(np.array([[-a, -b, 0], [a, -b, 0], [a, b, 0], [-a, b, 0]])))
     for _ in range(rng.integers(0, 4)):
         size = rng.uniform(0.8, 6.0, 2)
-        T = place(*(rng.uniform(-0.8, 0.8, 2) * (a, b)).tolist(), 0.0, rng.normal(0, 0.3))
+        T = place(*jitter(rng, 0.8 * a, 0.8 * b), 0.0, rng.normal(0, 0.3))
         scene.add(materials.paving(scene), box(size[0], size[1], 0.02 * rng.uniform(0.5, 2.0)), T)
 
 
