@@ -279,13 +279,13 @@ def test_interrupted_conversion_leaves_what_it_has(tmp_path: Path, config: Depth
 
 
 def test_full_disk_is_an_error_of_ours(tmp_path: Path, config: DepthConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mcap.writer import Writer
+    from depth_perception.bags.mcap_writer import McapWriter
 
     def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
     bag = cam.camera_bag(tmp_path / "in", REDS)
-    monkeypatch.setattr(Writer, "add_message", full)
+    monkeypatch.setattr(McapWriter, "add_message", full)
     with pytest.raises(BagError, match=r"can't be written.*No space left on device"):
         convert(bag, tmp_path / "out", config=config)
 
