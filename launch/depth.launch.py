@@ -30,7 +30,7 @@ def depth_node(context: LaunchContext) -> list[Node]:
             package="depth_perception",
             executable="depth_node",
             name="depth",
-            namespace=arguments["namespace"],
+            namespace=arguments["namespace"] or None,
             parameters=[params_file, overrides] if overrides else [params_file],
             remappings=remappings(arguments),
             ros_arguments=["--log-level", log_level] if log_level else [],

@@ -5,8 +5,8 @@
 Every argument of depth.launch.py is taken; those not given follow the simulated robot's topics and clock.
 """
 
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
@@ -15,6 +15,21 @@ from launch_ros.substitutions import FindPackageShare
 from depth_perception.bringup import ARGUMENTS, SIMULATED, middleware_environment
 
 SIM_PARAMS_FILE = "sim_params_file"
+
+
+def simulator(context: LaunchContext) -> list[Node]:
+    """The simulator's action, once the arguments are known."""
+    return [
+        Node(
+            package="depth_perception",
+            executable="simulator_node",
+            name="simulator",
+            namespace=LaunchConfiguration("namespace").perform(context) or None,
+            parameters=[LaunchConfiguration(SIM_PARAMS_FILE)],
+            additional_env=middleware_environment(),
+            output="screen",
+        )
+    ]
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -34,17 +49,8 @@ def generate_launch_description() -> LaunchDescription:
         default_value=PathJoinSubstitution([share, "config", "simulator.yaml"]),
         description="ROS parameter file of the simulator",
     )
-    simulator = Node(
-        package="depth_perception",
-        executable="simulator_node",
-        name="simulator",
-        namespace=LaunchConfiguration("namespace"),
-        parameters=[LaunchConfiguration(SIM_PARAMS_FILE)],
-        additional_env=middleware_environment(),
-        output="screen",
-    )
     depth = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(PathJoinSubstitution([share, "launch", "depth.launch.py"])),
         launch_arguments=[(argument.name, LaunchConfiguration(argument.name)) for argument in ARGUMENTS],
     )
-    return LaunchDescription([*declared, sim_params_file, simulator, depth])
+    return LaunchDescription([*declared, sim_params_file, OpaqueFunction(function=simulator), depth])
