@@ -68,7 +68,7 @@ setup(
     ],
     extras_require={
         "ros": ROS,
-        "sim": ["mujoco>=3.2"],
+        "sim": ["mujoco>=3.5"],
         "openvino": ["openvino>=2024.0"],
         "tensorrt": ["tensorrt>=10.3"],
         "import": ["onnx>=1.16"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import cv2
@@ -45,6 +46,7 @@ class WorldRenderer:
         self._context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         self._scene = mujoco.MjvScene(self.model, maxgeom=self.model.ngeom + 50)
+        self._closed = False
         self._option, self._camera = mujoco.MjvOption(), mujoco.MjvCamera()
         # Leaves are single faces seen from both sides
         self._scene.flags[mujoco.mjtRndFlag.mjRND_CULL_FACE] = False
@@ -87,10 +89,18 @@ class WorldRenderer:
         self.settle()
 
     def close(self) -> None:
-        """Free the OpenGL resources."""
+        """Free the OpenGL resources; may be called twice."""
+        if self._closed:
+            return
+        self._closed = True
         self._gl.make_current()
         self._context.free()
         self._gl.free()
+
+    def __del__(self) -> None:
+        # Left to the garbage collector, MuJoCo would delete these textures' names in whichever context is current
+        with contextlib.suppress(Exception):
+            self.close()
 
     def _colour(self, height: int, width: int) -> np.ndarray:
         import mujoco

@@ -40,7 +40,7 @@ def make_sky(rng: np.random.Generator, size: int = 256) -> tuple[np.ndarray, np.
             cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_WRAP,
         )
-        amount = 1.0 / (1.0 + np.exp(-(layer + cover) / (0.25 * softness)))
+        amount = 1.0 / (1.0 + np.exp(np.clip(-(layer + cover) / (0.25 * softness), -30.0, 30.0)))
         amount = (amount * np.clip(up * 6.0, 0.0, 1.0))[..., None]
         shade = cloud_colour * (1.0 - 0.12 * np.clip(layer - 0.5, -1.0, 2.0))[..., None]
         faces.append(colour * (1.0 - amount) + shade * amount)

@@ -146,7 +146,12 @@ def _park(scene: Scene, road: Road, d: float, side: float, density: float) -> No
 def _pedestrians(scene: Scene, road: Road, side: float, d: float, wide: float, top: float) -> None:
     rng = scene.rng
     for _ in range(rng.poisson(6)):
-        T = road.pose(rng.uniform(-60, 100), side * (d + rng.uniform(0.5, wide)), top, rng.uniform(0, 6.28))
+        aside = side * (d + rng.uniform(0.5, wide))
+        if rng.random() < 0.35:
+            way = _lane(road, aside, float(rng.choice([-1.0, 1.0])), rng.uniform(0.7, 1.7), rng.uniform(0, 200), top)
+            scene.move(f"person{len(scene.movers)}", person(scene), way)
+            continue
+        T = road.pose(rng.uniform(-60, 100), aside, top, rng.uniform(0, 6.28))
         put(scene, bicycle(scene) if rng.random() < 0.3 else person(scene), T)
 
 
@@ -196,12 +201,14 @@ def _bridge(scene: Scene, road: Road, half: float) -> None:
             scene.add(slot, cylinder(rng.uniform(0.3, 0.6), high, 12), road.pose(at, side * d))
 
 
-def _lane(road: Road, d: float, direction: float, speed: float, offset: float) -> Callable[[float], np.ndarray]:
-    """T_world_car at t seconds: along the lane at constant speed, coming back at the start when the road ends."""
+def _lane(
+    road: Road, d: float, direction: float, speed: float, offset: float, z: float = 0.0
+) -> Callable[[float], np.ndarray]:
+    """T_world_body at t seconds: along offset d at constant speed, coming back at the start when the road ends."""
 
     def way(t: float) -> np.ndarray:
         s = (offset + speed * t) % 200.0 - 70.0
-        return road.pose(s if direction > 0 else 60.0 - s, d, 0.0, 0.0 if direction > 0 else np.pi)
+        return road.pose(s if direction > 0 else 60.0 - s, d, z, 0.0 if direction > 0 else np.pi)
 
     return way
 
