@@ -39,6 +39,7 @@ $(VENV)/.runs: $(SET_UP) scripts/system_packages.sh
 	@sh scripts/system_packages.sh $(PYTHON)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (once; a few minutes)"
+	@$(PIP) --upgrade pip setuptools wheel
 	@$(PIP) --editable '.[ros,sim,openvino]'
 	@touch $@
 

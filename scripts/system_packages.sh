@@ -23,5 +23,7 @@ if [ "$(id -u)" != 0 ]; then
 fi
 echo "installing:$missing"
 export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq >/dev/null
-$command -qq >/dev/null
+if ! output=$( (apt-get update && $command) 2>&1); then
+    echo "$output" >&2
+    exit 1
+fi
