@@ -4,7 +4,7 @@
 PYTHON ?= $(firstword $(shell command -v python3.11 python3) python3.11)
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --quiet --constraint constraints.txt
 SET_UP := setup.py constraints.txt
 export MUJOCO_GL ?= egl
 
