@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import numpy as np
 
 from depth_perception.bags import BagWriter
 from depth_perception.bags.transforms import tf_static_message
+from depth_perception.bringup import SIMULATED, installed_file, middleware_environment
 from depth_perception.demo_report import write_report
 from depth_perception.errors import DepthPerceptionError
 from depth_perception.nodes.demo_monitor import CAMERA, DEPTH, DemoMonitor, decode
@@ -59,21 +61,22 @@ def start_simulator(args: argparse.Namespace, log: Any) -> subprocess.Popen[byte
 
 
 def start_depth(args: argparse.Namespace, log: Any) -> subprocess.Popen[bytes]:
-    values = {
-        "use_sim_time": "true",
-        "engine.backend": args.backend,
-        "scan.camera_height": 0.62,
-        "scan.camera_pitch": 0.0349,
-        "points.stride": 2,
-    }
-    return _start("depth_node", values, ["image:=camera/image", "camera_info:=camera/camera_info"], log)
+    values = {"use_sim_time": "true", "engine.backend": args.backend, "points.stride": 2}
+    remappings = [f"{name}:={SIMULATED[name]}" for name in ("image", "camera_info")]
+    return _start(
+        "depth_node", values, remappings, log, ["--params-file", str(installed_file(SIMULATED["params_file"]))]
+    )
 
 
-def _start(node: str, values: dict[str, Any], remappings: list[str], log: Any) -> subprocess.Popen[bytes]:
+def _start(
+    node: str, values: dict[str, Any], remappings: list[str], log: Any, more: list[str] | None = None
+) -> subprocess.Popen[bytes]:
     parameters = [part for name, value in values.items() for part in ("-p", f"{name}:={value}")]
     remaps = [part for rule in remappings for part in ("-r", rule)]
-    command = [sys.executable, "-m", f"depth_perception.nodes.{node}", "--ros-args", *parameters, *remaps]
-    return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+    ros = [*(more or []), *parameters, *remaps]
+    command = [sys.executable, "-m", f"depth_perception.nodes.{node}", "--ros-args", *ros]
+    environment = {**os.environ, **middleware_environment()}
+    return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
 
 
 def _watch(monitor: DemoMonitor, children: dict[str, subprocess.Popen[bytes]], seconds: float, out: TextIO) -> None:
@@ -103,6 +106,10 @@ def progress(monitor: DemoMonitor, elapsed_s: float) -> str:
     if not monitor.arrivals[CAMERA]:
         return f"{elapsed_s:3.0f} s: the simulator renders its drive …"
     latency = f"{np.median(monitor.latency_ms):.0f} ms" if monitor.latency_ms else "–"
+    if monitor.rate(DEPTH) == 0.0:
+        return (
+            f"{elapsed_s:3.0f} s: camera {monitor.rate(CAMERA):4.1f} Hz, no depth yet {' '.join(monitor.reasons()[:1])}"
+        )
     return (
         f"{elapsed_s:3.0f} s: camera {monitor.rate(CAMERA):4.1f} Hz, depth {monitor.rate(DEPTH):4.1f} Hz, "
         f"scan {monitor.rate('depth/scan'):4.1f} Hz, image to depth {latency} (median)   "
