@@ -9,6 +9,9 @@ from typing import Any
 
 from depth_perception.errors import ConfigError
 
+Sizes = tuple[tuple[int, int], ...]  # (height, width), multiples of 32
+_SIZES = ("export_sizes", "small_sizes", "middle_sizes", "full_sizes")
+
 
 @dataclass(frozen=True)
 class DefaultTraining:
@@ -20,20 +23,26 @@ class DefaultTraining:
     # What the network predicts
     canonical_focal: float = 250.0  # px at the model's input
     min_canonical: float = 0.05  # m; the output is limited to this range
-    max_canonical: float = 300.0  # m; sky and everything beyond is trained to be exactly this
+    max_canonical: float = 200.0  # m; sky and everything beyond is trained to be exactly this
     min_depth: float = 0.1  # m; the contract's range
     max_depth: float = 80.0  # m
-    export_sizes: tuple[tuple[int, int], ...] = ((256, 320), (192, 640))
+    export_sizes: Sizes = ((256, 320), (192, 640))
     # Samples
-    train_sizes: tuple[tuple[int, int], ...] = ((192, 256), (192, 256), (256, 320), (128, 416))  # one a batch, in turn
-    batch_size: int = 16
+    # Sizes that batches have in turn, until a share of the schedule: small ones first, since a picture's layout is
+    # learnt fastest from many small pictures; those of use last
+    small_until: float = 0.72
+    small_sizes: Sizes = ((96, 128), (96, 128), (64, 192))
+    middle_until: float = 0.88
+    middle_sizes: Sizes = ((128, 160), (128, 160), (96, 320))
+    full_sizes: Sizes = ((192, 256), (256, 320), (192, 512))
+    batch_pixels: int = 200_000  # a batch has as many samples as fit into so many pixels
     batches_per_scan: int = 100  # the data folder is looked through again for new worlds this often
     validation_every: int = 25  # worlds whose seed is divisible by this are never trained on
     # Objective
-    silog_weight: float = 1.0
+    silog_weight: float = 0.5
     silog_focus: float = 0.85
-    gradient_weight: float = 0.5
-    l1_weight: float = 0.25
+    gradient_weight: float = 1.0
+    l1_weight: float = 1.0
     sky_weight: float = 0.2
     # Optimisation
     steps: int = 6000  # length of the schedule, unless `minutes` is positive
@@ -45,8 +54,14 @@ class DefaultTraining:
     ema_decay: float = 0.998
     threads: int = 2
     workers: int = 1
-    log_every: int = 25
+    log_every: int = 100
     checkpoint_minutes: float = 3.0
+
+    def sizes_at(self, progress: float) -> Sizes:
+        """Sizes of the batches when `progress` (0 to 1) of the schedule is done."""
+        if progress < self.small_until:
+            return self.small_sizes
+        return self.middle_sizes if progress < self.middle_until else self.full_sizes
 
 
 def read_recipe(path: str | Path, **overrides: Any) -> DefaultTraining:
@@ -73,14 +88,13 @@ def from_dict(values: dict[str, Any]) -> DefaultTraining:
     known = {field.name for field in dataclasses.fields(DefaultTraining)}
     if unknown := sorted(set(values) - known):
         raise ConfigError(f"unknown settings {unknown!r}; known are {sorted(known)!r}")
-    pairs = ("export_sizes", "train_sizes")
-    sizes = {key: tuple(tuple(size) for size in values[key]) for key in pairs if key in values}
+    sizes = {key: tuple(tuple(size) for size in values[key]) for key in _SIZES if key in values}
     return DefaultTraining(**{**values, **sizes})
 
 
 def to_dict(config: DefaultTraining) -> dict[str, Any]:
     """Plain values that YAML writes and `from_dict` reads."""
     values = dataclasses.asdict(config)
-    for key in ("export_sizes", "train_sizes"):
+    for key in _SIZES:
         values[key] = [list(size) for size in values[key]]
     return values

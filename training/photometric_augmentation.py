@@ -24,16 +24,16 @@ def degrade(
         other: (H, W, 3) uint8 of another scene, whose spectrum may be borrowed.
     """
     steps: list[tuple[float, Callable[[Float], Float]]] = [
-        (0.12, lambda x: borrow_amplitude(x, other.astype(np.float32) / 255.0, rng)),
-        (0.20, lambda x: random_convolution(x, rng)),
-        (0.25, lambda x: tone_curves(x, rng)),
+        (0.08, lambda x: borrow_amplitude(x, other.astype(np.float32) / 255.0, rng)),
+        (0.12, lambda x: random_convolution(x, rng)),
+        (0.15, lambda x: tone_curves(x, rng)),
         (0.15, lambda x: haze(x, depth, rng)),
-        (0.30, lambda x: uneven_light(x, rng)),
+        (0.20, lambda x: uneven_light(x, rng)),
         (0.90, lambda x: exposure(x, rng)),
         (0.70, lambda x: white_balance(x, rng)),
         (0.60, lambda x: saturation_and_contrast(x, rng)),
         (0.25, lambda x: vignette(x, rng)),
-        (0.40, lambda x: blur(x, rng)),
+        (0.30, lambda x: blur(x, rng)),
         (0.15, lambda x: dirt(x, rng)),
         (0.12, grey),
         (0.70, lambda x: sensor_noise(x, rng)),

@@ -50,7 +50,7 @@ def random_view(
     out: tuple[int, int],
     rng: np.random.Generator,
     stretch: tuple[float, float] = (0.65, 1.35),
-    narrowest: float = 0.55,
+    narrowest: float = 0.45,
 ) -> Sample:
     """A random window of the sample at size `out` (height, width), mirrored half of the time.
 

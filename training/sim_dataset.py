@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -74,10 +75,15 @@ class Batch:
 
 
 class SimBatches:
-    """Batch number i is the same whenever and wherever it is asked for, as long as the folder's worlds are the same."""
+    """Batch number i is the same whenever and wherever it is asked for, as long as the folder's worlds are the same.
+
+    Where the schedule follows the clock, the trainer tells through `progress` (shared between processes) how far it is,
+    which decides the size; otherwise that follows from the number too.
+    """
 
     def __init__(self, folder: str | Path, config: DefaultTraining) -> None:
         self.folder, self.config = Path(folder), config
+        self.progress = multiprocessing.Value("d", 0.0)
         self._scan = -1
         self._worlds: list[World] = []
 
@@ -86,8 +92,11 @@ class SimBatches:
         if scan != self._scan:
             self._worlds, self._scan = self._look(), scan
         rng = np.random.default_rng((self.config.seed, number))
-        out = self.config.train_sizes[number % len(self.config.train_sizes)]
-        views = [self._random_view(out, rng) for _ in range(self.config.batch_size)]
+        by_clock = self.config.minutes > 0
+        sizes = self.config.sizes_at(self.progress.value if by_clock else number / self.config.steps)
+        height, width = sizes[number % len(sizes)]
+        count = max(2, self.config.batch_pixels // (height * width))  # batch norm needs two
+        views = [self._random_view((height, width), rng) for _ in range(count)]
         targets = [canonical_target(view, self.config) for view in views]
         return Batch(
             np.stack([degrade(v.image, v.depth, views[i - 1].image, rng) for i, v in enumerate(views)]),

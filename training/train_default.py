@@ -44,8 +44,8 @@ class Trainer:
         others = [p for p in self.network.parameters() if p.ndim <= 1]  # biases and batch norm
         groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
         self.optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
-        self.step_number = 0
-        self.trained_s = 0.0
+        self.step_number = self.samples = 0
+        self.trained_s = 0.0  # wall time between the first and the last step, pauses left out
 
     def progress(self) -> float:
         """Share of the schedule that is done, by the clock where `minutes` is set, by steps otherwise."""
@@ -55,11 +55,12 @@ class Trainer:
 
     def step(self, batch: Batch) -> dict[str, float]:
         """One step of the optimiser; the losses as numbers."""
-        began = time.perf_counter()
         rate = self.config.learning_rate * one_cycle(min(self.progress(), 1.0), self.config.warmup)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.network.train()
+        if self.progress() >= self.config.middle_until:
+            freeze_batch_norm(self.network)
         image = normalise(torch.from_numpy(batch.image)).contiguous(memory_format=torch.channels_last)
         prediction = self.network(image).squeeze(1)
         target, weight = torch.from_numpy(batch.log_depth), torch.from_numpy(batch.weight)
@@ -70,7 +71,7 @@ class Trainer:
         self.optimiser.step()
         self.step_number += 1
         self._update_average()
-        self.trained_s += time.perf_counter() - began
+        self.samples += len(batch.image)
         return parts | {"gradient_norm": float(norm), "rate": rate}
 
     @torch.no_grad()
@@ -90,6 +91,7 @@ class Trainer:
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "step": self.step_number,
+            "samples": self.samples,
             "trained_s": self.trained_s,
             "config": to_dict(self.config),
             "summary": summary,
@@ -103,7 +105,7 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.step_number, self.trained_s = state["step"], state["trained_s"]
+        self.step_number, self.samples, self.trained_s = state["step"], state["samples"], state["trained_s"]
 
 
 def objective(
@@ -118,6 +120,13 @@ def objective(
     weights = {"silog": config.silog_weight, "gradient": config.gradient_weight, "l1": config.l1_weight}
     total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
     return total, {name: float(loss.detach()) for name, loss in losses.items()}
+
+
+def freeze_batch_norm(network: torch.nn.Module) -> None:
+    """Let batch norm use its averages, as it will when exported: batches of large pictures are too small to measure."""
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eval()
 
 
 def one_cycle(progress: float, warmup: float) -> float:
@@ -181,21 +190,24 @@ def train(config: DefaultTraining, folder: Path, run: Path, resume: bool, stop_a
         trainer.load(checkpoint)
     (run / "config.yaml").write_text(yaml.safe_dump(to_dict(config), sort_keys=False))
     last = math.inf if stop_after is None else trainer.step_number + stop_after
-    saved = since = time.monotonic()
+    saved = stepped = time.monotonic()
     sums: dict[str, float] = {}
-    for batch in batches(SimBatches(folder, config), trainer.step_number, config.workers):
+    data = SimBatches(folder, config)
+    for batch in batches(data, trainer.step_number, config.workers):
         if trainer.progress() >= 1.0 or trainer.step_number >= last:
             break
+        data.progress.value = trainer.progress()
         for name, value in trainer.step(batch).items():
-            sums[name] = sums.get(name, 0.0) + value
+            sums[name] = sums.get(name, 0.0) + value / config.log_every
+        trainer.trained_s += time.monotonic() - stepped
         if trainer.step_number % config.log_every == 0:
-            rate = config.log_every * config.batch_size / (time.monotonic() - since)
-            _log(run, trainer, {name: value / config.log_every for name, value in sums.items()}, rate)
-            sums, since = {}, time.monotonic()
+            _log(run, trainer, sums)
+            sums = {}
         if time.monotonic() - saved > 60.0 * config.checkpoint_minutes:
             trainer.save(checkpoint, summary(trainer, folder))
             _append(run, {"step": trainer.step_number} | validate(trainer.average, folder, config))
-            saved = since = time.monotonic()
+            saved = time.monotonic()
+        stepped = time.monotonic()
     trainer.save(checkpoint, summary(trainer, folder))
     _append(run, {"step": trainer.step_number} | validate(trainer.average, folder, config))
     return trainer
@@ -206,14 +218,14 @@ def summary(trainer: Trainer, folder: Path) -> str:
     worlds, _ = split_worlds(complete_worlds(folder), trainer.config.validation_every)
     return (
         f"simulation only: {len(worlds)} generated MuJoCo worlds, {sum(w.frames for w in worlds)} frames, procedural "
-        f"textures, from scratch; {trainer.step_number} steps of {trainer.config.batch_size} samples, "
+        f"textures, from scratch; {trainer.samples} samples in {trainer.step_number} steps, "
         f"{trainer.trained_s / 60:.0f} min on a CPU"
     )
 
 
-def _log(run: Path, trainer: Trainer, means: dict[str, float], samples_per_s: float) -> None:
-    line = {"step": trainer.step_number, "progress": trainer.progress(), "minutes": trainer.trained_s / 60.0}
-    _append(run, line | means | {"samples_per_s": samples_per_s})
+def _log(run: Path, trainer: Trainer, means: dict[str, float]) -> None:
+    line = {"step": trainer.step_number, "samples": trainer.samples, "progress": trainer.progress()}
+    _append(run, line | {"minutes": trainer.trained_s / 60.0} | means)
 
 
 def _append(run: Path, line: dict[str, Any]) -> None:

@@ -14,7 +14,10 @@ from training.default_config import DefaultTraining, from_dict, read_recipe, to_
 from training.sim_augmentation import Sample
 from training.sim_dataset import SimBatches, canonical_target, complete_worlds, split_worlds
 
-CONFIG = DefaultTraining(train_sizes=((32, 64), (64, 64)), batch_size=3, batches_per_scan=2, validation_every=5)
+CONFIG = DefaultTraining(
+    small_sizes=((32, 64), (64, 64)), middle_sizes=((64, 96),), full_sizes=((96, 96),), small_until=0.5,
+    middle_until=0.75, steps=8, batch_pixels=8192, batches_per_scan=2, validation_every=5,
+)  # fmt: skip
 
 
 def test_only_complete_worlds_count_and_the_split_is_by_seed(tmp_path: Path) -> None:
@@ -33,7 +36,7 @@ def test_target_by_hand() -> None:
     depth = np.array([[2.0, np.inf, np.nan, 1000.0]], np.float32)
     sample = Sample(np.zeros((1, 4, 3), np.uint8), depth, np.diag([125.0, 400.0, 1.0]))  # fx counts, not fy
     log_depth, weight = canonical_target(sample, DefaultTraining(canonical_focal=250.0, sky_weight=0.2))
-    np.testing.assert_allclose(np.exp(log_depth[0, [0, 1, 3]]), [4.0, 300.0, 300.0], rtol=1e-5)
+    np.testing.assert_allclose(np.exp(log_depth[0, [0, 1, 3]]), [4.0, 200.0, 200.0], rtol=1e-5)
     np.testing.assert_allclose(weight[0], [1.0, 0.2, 0.0, 1.0])
 
 
@@ -41,10 +44,14 @@ def test_batches_follow_from_their_number_and_find_new_worlds(tmp_path: Path) ->
     write_world(tmp_path, 1)
     data = SimBatches(tmp_path, CONFIG)
     first, second = data[0], data[1]
-    assert first.image.shape == (3, 32, 64, 3)
-    assert second.image.shape == (3, 64, 64, 3)
-    assert second.log_depth.shape == second.weight.shape == (3, 64, 64)
+    assert first.image.shape == (4, 32, 64, 3)
+    assert second.image.shape == (2, 64, 64, 3)
+    assert second.log_depth.shape == second.weight.shape == (2, 64, 64)
+    assert data[3].image.shape == (2, 64, 64, 3)
+    assert data[4].image.shape == (2, 64, 96, 3)  # half of 8 steps
+    assert data[6].image.shape == (2, 96, 96, 3)  # three quarters
     np.testing.assert_array_equal(SimBatches(tmp_path, CONFIG)[1].image, second.image)
+    data[1]
     write_world(tmp_path, 2)
     np.testing.assert_array_equal(data[1].image, second.image)  # not before the next look
     data[2]

@@ -15,7 +15,8 @@ from training.export import main as export_main
 from training.train_default import Trainer, one_cycle, train
 
 CONFIG = DefaultTraining(
-    train_sizes=((32, 64),), export_sizes=((64, 96),), batch_size=4, batches_per_scan=1000, steps=32, threads=1,
+    small_sizes=((32, 64),), middle_sizes=((32, 64),), full_sizes=((32, 64),), export_sizes=((64, 96),),
+    middle_until=1.0, batch_pixels=4 * 32 * 64, batches_per_scan=1000, steps=32, threads=1,
     workers=0, log_every=4, warmup=0.1, validation_every=2, ema_decay=0.8, learning_rate=0.02,
 )  # fmt: skip
 
