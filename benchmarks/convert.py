@@ -4,15 +4,17 @@
 
 Rounds alternate between the bare engine call and the whole conversion (read, decode, infer, build, write), so that
 other programs disturb both alike; the table gives medians. Without BAG a camera of 640x480 is recorded first.
-The target is 0.8 of the engine's own rate. The model is loaded before either clock starts.
+The target is 0.8 of the engine's own rate. The model that suits the camera is loaded before either clock starts.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import statistics
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -47,26 +49,28 @@ def record_camera(path: Path, count: int) -> None:
             writer.write("/camera/camera_info", stamp, info)
 
 
-def engine_seconds(bag_path: Path, config: DepthConfig, count: int) -> tuple[float, str]:
-    """Time of `count` engine calls on the bag's first images, already decoded and of the model's size."""
-    with open_bag(bag_path) as bag:
-        topics = find_camera(bag)
-        pipeline = Pipeline(config, topics.image)
-        inputs: list[np.ndarray] = []
-        for item in RecordedFrames(bag, topics, config):
-            if isinstance(item, RecordedFrame) and item.frame is not None:
-                pipeline.process(item.frame)  # also chooses the shape for this camera, and warms up
-                contract = pipeline.model.contract
-                inputs.append(shrink(item.frame.image, contract.height, contract.width))
-            if len(inputs) == 8:
-                break
-    started = time.perf_counter()
-    for i in range(count):
-        pipeline.choice.engine.infer(inputs[i % len(inputs)])
-    seconds = time.perf_counter() - started
-    label = f"{pipeline.model.path.name}, {pipeline.choice.label}"
-    pipeline.close()
-    return seconds, label
+class BareEngine:
+    """The engine that `convert` would use on this bag, and some of its images, decoded and of the model's size."""
+
+    def __init__(self, bag_path: Path, config: DepthConfig) -> None:
+        self.inputs: list[np.ndarray] = []
+        with open_bag(bag_path) as bag:
+            topics = find_camera(bag)
+            self.pipeline = Pipeline(config, topics.image)
+            for item in RecordedFrames(bag, topics, config):
+                if isinstance(item, RecordedFrame) and item.frame is not None:
+                    self.pipeline.process(item.frame)  # also chooses the shape for this camera, and warms up
+                    contract = self.pipeline.model.contract
+                    self.inputs.append(shrink(item.frame.image, contract.height, contract.width))
+                if len(self.inputs) == 8:
+                    break
+
+    def seconds(self, count: int) -> float:
+        """Time of `count` calls."""
+        started = time.perf_counter()
+        for i in range(count):
+            self.pipeline.choice.engine.infer(self.inputs[i % len(self.inputs)])
+        return time.perf_counter() - started
 
 
 def main() -> None:
@@ -83,14 +87,17 @@ def main() -> None:
         bag = args.bag or Path(scratch) / "camera"
         if args.bag is None:
             record_camera(bag, args.frames)
+        bare = BareEngine(bag, config)
+        model = bare.pipeline.model.path
+        config = replace(config, model=ModelConfig(str(model)))
         engine, whole, images = [], [], 0
-        for i in range(args.rounds):
-            summary = convert(bag, Path(scratch) / f"out{i}", config=config)
+        for _ in range(args.rounds):
+            summary = convert(bag, Path(scratch) / "out", config=config)
+            shutil.rmtree(summary.out)
             images = summary.images
             whole.append(summary.seconds / images)
-            seconds, label = engine_seconds(bag, config, images)
-            engine.append(seconds / images)
-    report(f"{bag.name}: {images} images, {label}", engine, whole)
+            engine.append(bare.seconds(images) / images)
+    report(f"{bag.name}: {images} images, {model.name}, {bare.pipeline.choice.label}", engine, whole)
 
 
 def report(title: str, engine: list[float], whole: list[float]) -> None:

@@ -71,7 +71,9 @@ class McapWriter:
         from mcap.records import Channel
 
         key = len(self._summary["channels"]) + 1
-        return self._define("channels", Channel(key, topic, "cdr", metadata, schema_id))
+        return self._define(
+            "channels", Channel(id=key, topic=topic, message_encoding="cdr", metadata=metadata, schema_id=schema_id)
+        )
 
     def add_message(self, channel_id: int, log_time_ns: int, data: Buffer) -> None:
         """A serialised message. A chunk that is full is written."""
@@ -96,7 +98,7 @@ class McapWriter:
         from mcap.records import DataEnd, Footer, SummaryOffset
 
         self._end_chunk()
-        self._write(_bytes(DataEnd(0)))
+        self._write(_bytes(DataEnd(data_section_crc=0)))
         summary_start, offsets = self._position, []
         groups = {
             Opcode.SCHEMA: self._summary["schemas"],
@@ -109,10 +111,12 @@ class McapWriter:
             start = self._position
             self._write(b"".join(map(_bytes, group)))
             if group:
-                offsets.append(SummaryOffset(int(opcode), start, self._position - start))
+                offsets.append(
+                    SummaryOffset(group_opcode=opcode, group_start=start, group_length=self._position - start)
+                )
         offsets_start = self._position
         self._write(b"".join(map(_bytes, offsets)))
-        self._write(_bytes(Footer(summary_start, offsets_start, 0)))
+        self._write(_bytes(Footer(summary_start=summary_start, summary_offset_start=offsets_start, summary_crc=0)))
         self._write(MAGIC)
         self._file.flush()
 
@@ -132,7 +136,7 @@ class McapWriter:
         index_start, index_offsets = self._position, {}
         for channel_id, entries in chunk.index.items():
             index_offsets[channel_id] = self._position
-            self._write(_bytes(MessageIndex(channel_id, entries)))
+            self._write(_bytes(MessageIndex(channel_id=channel_id, records=entries)))
             self._counts[channel_id] += len(entries)
         self._file.flush()  # a whole chunk survives a kill
         self._summary["chunks"].append(

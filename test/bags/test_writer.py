@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 from mcap.reader import make_reader
+from mcap.stream_reader import StreamReader
 from rosbags.interfaces import QosDurability, QosReliability
 from rosbags.rosbag2 import Reader
 
@@ -39,6 +40,10 @@ def test_others_read_what_we_write(tmp_path: Path, compression: str) -> None:
         reader = make_reader(file, validate_crcs=True)
         assert [message.log_time - T0 for _, _, message in reader.iter_messages()] == [0, 0, 1, 2, 3]
         assert reader.get_header().profile == "ros2"
+        file.seek(0)
+        records = [type(record).__name__ for record in StreamReader(file, validate_crcs=True).records]
+    assert records.count("Message") == 5 and records.count("MessageIndex") == 2 + 1
+    assert records[-1] == "Footer" and {"Statistics", "ChunkIndex", "MetadataIndex", "SummaryOffset"} <= set(records)
 
 
 def test_metadata_is_what_rosbag2_of_every_distribution_reads(tmp_path: Path) -> None:
