@@ -120,7 +120,9 @@ class DemoMonitor:
     def spin(self, seconds: float) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            self._executor.spin_once(timeout_sec=max(end - time.monotonic(), 0.0))
+            # Always the same timeout: another one makes rclpy forget what else was ready, and the topics that come
+            # last starve behind those that come first.
+            self._executor.spin_once(timeout_sec=0.05)
 
     def close(self) -> None:
         self._executor.shutdown()
