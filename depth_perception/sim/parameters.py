@@ -19,7 +19,7 @@ class SimulatorConfig:
         ANY, "kind of world; any = the seed chooses", choices=(ANY, "room", "corridor", "yard", "street"), live=False
     )
     drive_s: float = option(
-        6.0, "length of the drive; it is played to and fro for ever, s", low=1.0, high=600.0, live=False
+        4.0, "length of the drive; it is played to and fro for ever, s", low=1.0, high=600.0, live=False
     )
     ahead: bool = option(
         True,
