@@ -10,7 +10,7 @@ from typing import Any
 from depth_perception.errors import ConfigError
 
 Sizes = tuple[tuple[int, int], ...]  # (height, width), multiples of 32
-_SIZES = ("export_sizes", "small_sizes", "middle_sizes", "full_sizes")
+_SIZES = ("export_sizes", "small_sizes", "final_sizes")
 
 
 @dataclass(frozen=True)
@@ -21,20 +21,20 @@ class DefaultTraining:
     licence: str = "Apache-2.0"
     seed: int = 1
     # What the network predicts
-    canonical_focal: float = 250.0  # px at the model's input
+    canonical_focal: float = 250.0  # px at the network's input
+    reduction: int = 2  # the exported graph shrinks its input so many times for the network and enlarges its answer
     min_canonical: float = 0.05  # m; the output is limited to this range
-    max_canonical: float = 200.0  # m; sky and everything beyond is trained to be exactly this
+    max_canonical: float = 200.0  # m; sky and everything beyond is trained to be exactly this, which must be farther
+    # than max_depth for the widest camera: 200 m * 67 px / 250 px = 54 m at 100 degrees and 160 px
     min_depth: float = 0.1  # m; the contract's range
-    max_depth: float = 80.0  # m
+    max_depth: float = 50.0  # m
     export_sizes: Sizes = ((256, 320), (192, 640))
     # Samples
-    # Sizes that batches have in turn, until a share of the schedule: small ones first, since a picture's layout is
-    # learnt fastest from many small pictures; those of use last
-    small_until: float = 0.72
+    # Sizes that batches have in turn. Small ones until a share of the schedule, since a picture's layout is learnt
+    # fastest from many small pictures; then those at which the network will work: it doesn't carry over to others
+    small_until: float = 0.7
     small_sizes: Sizes = ((96, 128), (96, 128), (64, 192))
-    middle_until: float = 0.88
-    middle_sizes: Sizes = ((128, 160), (128, 160), (96, 320))
-    full_sizes: Sizes = ((192, 256), (256, 320), (192, 512))
+    final_sizes: Sizes = ((128, 160), (128, 160), (96, 320))
     batch_pixels: int = 200_000  # a batch has as many samples as fit into so many pixels
     batches_per_scan: int = 100  # the data folder is looked through again for new worlds this often
     validation_every: int = 25  # worlds whose seed is divisible by this are never trained on
@@ -59,9 +59,7 @@ class DefaultTraining:
 
     def sizes_at(self, progress: float) -> Sizes:
         """Sizes of the batches when `progress` (0 to 1) of the schedule is done."""
-        if progress < self.small_until:
-            return self.small_sizes
-        return self.middle_sizes if progress < self.middle_until else self.full_sizes
+        return self.small_sizes if progress < self.small_until else self.final_sizes
 
 
 def read_recipe(path: str | Path, **overrides: Any) -> DefaultTraining:

@@ -25,7 +25,7 @@ from training.sim_augmentation import Sample, central_view
 from training.sim_dataset import World, complete_worlds
 
 TEST_SEEDS = Path(__file__).parent.parent / "config" / "sim_test_seeds.yaml"
-BASELINE_FRAMES = 3000
+BASELINE_FRAMES = 1000
 PIXELS_FOR_SPREAD = 2000  # of each frame
 
 Float32 = NDArray[np.float32]

@@ -34,7 +34,7 @@ def contract_for(
         min_depth=config.min_depth,
         max_depth=config.max_depth,
         licence=config.licence,
-        canonical_focal=config.canonical_focal,
+        canonical_focal=config.canonical_focal * config.reduction,
         relative_std=relative_std,
         training=training,
         name=config.name,
@@ -49,7 +49,7 @@ def export(network: torch.nn.Module, config: DefaultTraining, contract: Contract
     """
     import onnx
 
-    wrapped = CanonicalDepth(network.eval(), config.min_canonical, config.max_canonical).eval()
+    wrapped = CanonicalDepth(network.eval(), config.min_canonical, config.max_canonical, config.reduction).eval()
     image = torch.randint(0, 256, (1, contract.height, contract.width, 3), dtype=torch.uint8)
     buffer: Any = io.BytesIO()  # the tracing exporter writes to a file object, though its signature doesn't say so
     with warnings.catch_warnings():

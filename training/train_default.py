@@ -59,8 +59,6 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.network.train()
-        if self.progress() >= self.config.middle_until:
-            freeze_batch_norm(self.network)
         image = normalise(torch.from_numpy(batch.image)).contiguous(memory_format=torch.channels_last)
         prediction = self.network(image).squeeze(1)
         target, weight = torch.from_numpy(batch.log_depth), torch.from_numpy(batch.weight)
@@ -122,13 +120,6 @@ def objective(
     return total, {name: float(loss.detach()) for name, loss in losses.items()}
 
 
-def freeze_batch_norm(network: torch.nn.Module) -> None:
-    """Let batch norm use its averages, as it will when exported: batches of large pictures are too small to measure."""
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.eval()
-
-
 def one_cycle(progress: float, warmup: float) -> float:
     """Linear rise over the first `warmup` of the schedule, then half a cosine down to 0.2 % (Smith & Topin 2017)."""
     if progress < warmup:
@@ -169,7 +160,7 @@ def validate(network: torch.nn.Module, folder: Path, config: DefaultTraining) ->
     frames = [(world, index) for index in range(0, 1000, 5) for world in worlds if index < world.frames]
     plain, aligned = [], []
     for world, index in frames[:VALIDATION_FRAMES]:
-        view = central_view(world.frame(index), config.export_sizes[0])
+        view = central_view(world.frame(index), config.final_sizes[0])
         log_target, weight = canonical_target(view, config)
         image = normalise(torch.from_numpy(view.image[None]))
         prediction = torch.exp(network.eval()(image)).clamp(config.min_canonical, config.max_canonical).numpy()[0, 0]

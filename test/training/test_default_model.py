@@ -24,7 +24,7 @@ from training.networks.mobile import CanonicalDepth, MobileDepthNet, normalise, 
 from training.sim_augmentation import Sample
 from training.sim_dataset import complete_worlds
 
-CONFIG = DefaultTraining(name="tiny", canonical_focal=200.0)
+CONFIG = DefaultTraining(name="tiny", canonical_focal=200.0, reduction=1)
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +97,20 @@ def test_output_is_limited_to_the_canonical_range() -> None:
     out = CanonicalDepth(Ramp(), 0.05, 300.0)(torch.zeros(1, 4, 8, 3, dtype=torch.uint8))
     assert out.shape == (1, 4, 8)
     assert (out.min().item(), out.max().item()) == pytest.approx((0.05, 300.0))
+
+
+def test_a_reduced_graph_works_on_block_means(network: MobileDepthNet, tmp_path: Path) -> None:
+    """Of an image whose pixels are repeated 2x2, the reduced graph says what the plain one says of the small image."""
+    config = dataclasses.replace(CONFIG, reduction=2)
+    reduced = export(network, config, contract_for(config, 64, 128, "none"), tmp_path / "reduced.onnx")
+    assert reduced.contract.canonical_focal == 400.0
+    small = np.random.default_rng(2).integers(0, 256, (32, 64, 3), dtype=np.uint8)
+    session = onnxruntime.InferenceSession(reduced.path, providers=["CPUExecutionProvider"])
+    out = session.run(None, {"image": small.repeat(2, axis=0).repeat(2, axis=1)[None]})[0]
+    with torch.no_grad():
+        log_depth = network(normalise(torch.from_numpy(small[None])))
+    expected = torch.nn.functional.interpolate(log_depth, scale_factor=2.0, mode="bilinear").exp()[:, 0].numpy()
+    np.testing.assert_allclose(out, expected, rtol=1e-4)
 
 
 def test_half_the_focal_length_halves_the_metres(model: DepthModel) -> None:

@@ -15,8 +15,8 @@ from training.export import main as export_main
 from training.train_default import Trainer, one_cycle, train
 
 CONFIG = DefaultTraining(
-    small_sizes=((32, 64),), middle_sizes=((32, 64),), full_sizes=((32, 64),), export_sizes=((64, 96),),
-    middle_until=1.0, batch_pixels=4 * 32 * 64, batches_per_scan=1000, steps=32, threads=1,
+    small_sizes=((32, 64),), final_sizes=((32, 64),), export_sizes=((64, 128),),
+    batch_pixels=4 * 32 * 64, batches_per_scan=1000, steps=32, threads=1,
     workers=0, log_every=4, warmup=0.1, validation_every=2, ema_decay=0.8, learning_rate=0.02,
 )  # fmt: skip
 
@@ -41,7 +41,7 @@ def test_it_learns_and_exports(data: Path, tmp_path: Path) -> None:
     assert log[-1]["val_abs_rel"] > 0.0
     assert (run / "config.yaml").read_text().startswith("name: default")
     export_main([str(run / "checkpoint.pt"), str(tmp_path / "out"), "--relative-std", "0.4"])
-    assert (tmp_path / "out" / "default_64x96.onnx").is_file()
+    assert (tmp_path / "out" / "default_64x128.onnx").is_file()
 
 
 def test_resuming_gives_the_same_weights_as_never_stopping(data: Path, tmp_path: Path) -> None:

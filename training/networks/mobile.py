@@ -109,15 +109,22 @@ def parameter_count(network: nn.Module) -> int:
 
 
 class CanonicalDepth(nn.Module):
-    """What is exported: uint8 RGB (1, H, W, 3) → canonical depth (1, H, W) m, limited to `min_depth`..`max_depth`."""
+    """What is exported: uint8 RGB (1, H, W, 3) → canonical depth (1, H, W) m, limited to `min_depth`..`max_depth`.
 
-    def __init__(self, network: nn.Module, min_depth: float, max_depth: float) -> None:
+    The network sees the image `reduction` times smaller. Its canonical focal length counts pixels there, so that of the
+    whole graph is `reduction` times longer.
+    """
+
+    def __init__(self, network: nn.Module, min_depth: float, max_depth: float, reduction: int = 1) -> None:
         super().__init__()
-        self.network, self.min_depth, self.max_depth = network, min_depth, max_depth
+        self.network, self.min_depth, self.max_depth, self.reduction = network, min_depth, max_depth, reduction
 
     def forward(self, image: Tensor) -> Tensor:
-        log_depth = self.network(normalise(image)).squeeze(1)
-        return torch.exp(log_depth).clamp(self.min_depth, self.max_depth)
+        x = normalise(image)
+        log_depth = self.network(F.avg_pool2d(x, self.reduction) if self.reduction > 1 else x)
+        if self.reduction > 1:
+            log_depth = F.interpolate(log_depth, scale_factor=float(self.reduction), mode="bilinear")
+        return torch.exp(log_depth.squeeze(1)).clamp(self.min_depth, self.max_depth)
 
 
 def normalise(image: Tensor) -> Tensor:
