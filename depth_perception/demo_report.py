@@ -48,8 +48,8 @@ def write_report(folder: Path, shown: Sequence[Shown], facts: dict[str, Any]) ->
     plain, aligned = mean_metrics([p for p, _ in pairs]), mean_metrics([a for _, a in pairs])
     picks = np.unique(np.linspace(0, len(shown) - 1, 4).astype(int))
     picture = np.vstack([side_by_side(*shown[i]) for i in picks])
-    picture = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    cv2.imwrite(str(folder / "picture.png"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    half = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(folder / "picture.png"), cv2.cvtColor(half, cv2.COLOR_RGB2BGR))
     facts = {
         **facts,
         "frames compared": len(pairs),

@@ -29,7 +29,7 @@ class SimulatorNode(Node):
         super().__init__("simulator")
         self.settings: SimulatorConfig = Parameters(self, SimulatorConfig, lambda: True).config
         self._types = messages.live()
-        self._sensors = {
+        self._sensors: dict[str, Any] = {
             topic: self.create_publisher(message_class(name), topic, qos.output()) for topic, name in TOPICS.items()
         }
         self._clock_topic = self.create_publisher(Clock, "/clock", qos.output(1))
