@@ -35,6 +35,8 @@ class DefaultTraining:
     small_until: float = 0.7
     small_sizes: Sizes = ((96, 128), (96, 128), (64, 192))
     final_sizes: Sizes = ((128, 160), (128, 160), (96, 320))
+    degraded_share: float = 1.0  # share of the samples that get a random camera's faults
+    narrowest: float = 0.45  # smallest window that is cut out, as a share of the largest possible
     batch_pixels: int = 200_000  # a batch has as many samples as fit into so many pixels
     batches_per_scan: int = 100  # the data folder is looked through again for new worlds this often
     validation_every: int = 25  # worlds whose seed is divisible by this are never trained on

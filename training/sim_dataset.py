@@ -99,10 +99,15 @@ class SimBatches:
         views = [self._random_view((height, width), rng) for _ in range(count)]
         targets = [canonical_target(view, self.config) for view in views]
         return Batch(
-            np.stack([degrade(v.image, v.depth, views[i - 1].image, rng) for i, v in enumerate(views)]),
+            np.stack([self._photograph(view, views[i - 1], rng) for i, view in enumerate(views)]),
             np.stack([log_depth for log_depth, _ in targets]),
             np.stack([weight for _, weight in targets]),
         )
+
+    def _photograph(self, view: Sample, other: Sample, rng: np.random.Generator) -> NDArray[np.uint8]:
+        if rng.random() >= self.config.degraded_share:
+            return view.image
+        return degrade(view.image, view.depth, other.image, rng)
 
     def _look(self) -> list[World]:
         worlds, _ = split_worlds(complete_worlds(self.folder), self.config.validation_every)
@@ -114,7 +119,7 @@ class SimBatches:
 
     def _random_view(self, out: tuple[int, int], rng: np.random.Generator) -> Sample:
         world = self._worlds[int(rng.integers(len(self._worlds)))]
-        return random_view(world.frame(int(rng.integers(world.frames))), out, rng)
+        return random_view(world.frame(int(rng.integers(world.frames))), out, rng, narrowest=self.config.narrowest)
 
 
 def canonical_target(sample: Sample, config: DefaultTraining) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
