@@ -144,11 +144,16 @@ def test_a_child_that_a_signal_killed_counts_as_in_a_shell() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_reaches_every_child_and_a_clean_end_is_zero(number: signal.Signals) -> None:
+    # One write a line: the children share the pipe.
     code = (
         "import os, signal, sys, time\n"
-        "signal.signal({n}, lambda *_: (print('got {n}', os.environ['GREETING'], flush=True), sys.exit(0)))\n"
-        "print('ready', flush=True)\ntime.sleep(60)"
-    ).format(n=int(number))
+        "def on_signal(number, _):\n"
+        "    os.write(1, f'got {number} {os.environ[\"GREETING\"]}\\n'.encode())\n"
+        "    sys.exit(0)\n"
+        f"signal.signal({int(number)}, on_signal)\n"
+        "os.write(1, b'ready\\n')\n"
+        "time.sleep(60)"
+    )
     process = run_together("", code, code)
     assert process.stdout is not None
     assert [process.stdout.readline() for _ in range(2)] == ["ready\n"] * 2
