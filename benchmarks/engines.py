@@ -62,8 +62,11 @@ class CompactNetwork:
         self._nodes.append(helper.make_node("Add", [x, self._weight(np.float32(0.5))], ["depth"]))
         shape = [1, self.height, self.width]
         graph = helper.make_graph(
-            self._nodes, "compact", [helper.make_tensor_value_info("image", TensorProto.UINT8, [*shape, 3])],
-            [helper.make_tensor_value_info("depth", TensorProto.FLOAT, shape)], self._weights,
+            self._nodes,
+            "compact",
+            [helper.make_tensor_value_info("image", TensorProto.UINT8, [*shape, 3])],
+            [helper.make_tensor_value_info("depth", TensorProto.FLOAT, shape)],
+            self._weights,
         )
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
@@ -84,8 +87,16 @@ class CompactNetwork:
         gain = 2.0 if relu else 0.2  # keeps activations of one size through all residuals: none dies or explodes
         kernel = self._rng.normal(0, (gain / fan_in) ** 0.5, (after, before // groups, size, size)).astype(np.float32)
         bias = np.zeros(after, np.float32)
-        x = self._add("Conv", x, self._weight(kernel), self._weight(bias), kernel_shape=[size, size],
-                      strides=[stride, stride], pads=[size // 2] * 4, group=groups)
+        x = self._add(
+            "Conv",
+            x,
+            self._weight(kernel),
+            self._weight(bias),
+            kernel_shape=[size, size],
+            strides=[stride, stride],
+            pads=[size // 2] * 4,
+            group=groups,
+        )
         return self._add("Relu", x) if relu else x
 
     def _residual(self, x: str, before: int, after: int, stride: int = 1) -> str:

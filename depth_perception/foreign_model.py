@@ -222,8 +222,10 @@ def _output_nodes(interface: Interface, shape: tuple[int, ...], opset: int) -> l
     """The network's output → depth: cast, shape, resize."""
     sizes = [size for size in shape if size != 1]
     if len(sizes) != 2:
-        raise ModelError(f"the network's output {interface.output_name!r} has the shape {list(shape)}: a depth image "
-                         "has two sizes that aren't 1; choose another output with --output")
+        raise ModelError(
+            f"the network's output {interface.output_name!r} has the shape {list(shape)}: a depth image "
+            "has two sizes that aren't 1; choose another output with --output"
+        )
     nodes = [
         helper.make_node("Cast", [INNER + interface.output_name], ["output/float"], to=TensorProto.FLOAT),
         _constant("output/planes", np.array([1, 1, *sizes], np.int64)),
@@ -235,8 +237,15 @@ def _output_nodes(interface: Interface, shape: tuple[int, ...], opset: int) -> l
         nodes.append(_constant("output/sizes", np.array([1, 1, interface.height, interface.width], np.int64)))
         if empty:
             nodes.append(_constant(empty, np.zeros(0, np.float32)))
-        nodes.append(helper.make_node("Resize", [last, empty, empty, "output/sizes"], ["output/resized"],
-                                      mode="linear", coordinate_transformation_mode="half_pixel"))
+        nodes.append(
+            helper.make_node(
+                "Resize",
+                [last, empty, empty, "output/sizes"],
+                ["output/resized"],
+                mode="linear",
+                coordinate_transformation_mode="half_pixel",
+            )
+        )
         last = "output/resized"
     nodes.append(_constant("output/shape", np.array([1, interface.height, interface.width], np.int64)))
     nodes.append(helper.make_node("Reshape", [last, "output/shape"], ["depth"]))

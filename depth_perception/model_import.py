@@ -62,8 +62,15 @@ def import_model(
     interface = fix_interface(network, input_name, output_name, size)
     _check_preprocessing(preprocessing, interface)
     contract = Contract(
-        kind=kind, height=interface.height, width=interface.width, min_depth=min_depth, max_depth=max_depth,
-        licence=licence, canonical_focal=canonical_focal, relative_std=relative_std, training=training,
+        kind=kind,
+        height=interface.height,
+        width=interface.width,
+        min_depth=min_depth,
+        max_depth=max_depth,
+        licence=licence,
+        canonical_focal=canonical_focal,
+        relative_std=relative_std,
+        training=training,
         name=name or source.stem,
     )
     black = np.zeros((interface.height, interface.width, 3), np.uint8)
@@ -100,14 +107,18 @@ def verify_import(
     wanted, got = np.stack(expected), np.stack(actual)
     finite = np.isfinite(wanted)
     if not finite.any() or not np.array_equal(finite, np.isfinite(got)):
-        raise ModelError(f"{str(original)!r} gives {1 - finite.mean():.0%} values that aren't finite on random images, "
-                         f"wrapped {1 - np.isfinite(got).mean():.0%}: check mean, std and scale")
+        raise ModelError(
+            f"{str(original)!r} gives {1 - finite.mean():.0%} values that aren't finite on random images, "
+            f"wrapped {1 - np.isfinite(got).mean():.0%}: check mean, std and scale"
+        )
     span = float(np.ptp(wanted[finite])) + 1e-2 * float(np.abs(wanted[finite]).max()) + 1e-30
     error = float(np.abs(got - wanted)[finite].max()) / span
     limit = 1e-2 if "float16" in (interface.input_type, reference.output_type) else 1e-3
     if error > limit:
-        raise ModelError(f"the wrapped network differs from {str(original)!r} by {error:.2g} of its span of values, "
-                         f"{limit:g} would be rounding: please report it with the file")
+        raise ModelError(
+            f"the wrapped network differs from {str(original)!r} by {error:.2g} of its span of values, "
+            f"{limit:g} would be rounding: please report it with the file"
+        )
     return error
 
 
@@ -131,8 +142,10 @@ class _Original:
         output = _run(self._session, self._interface.output_name, feed, self._path)
         self.output_type = str(output.dtype)
         if self.output_type not in OUTPUT_TYPES:
-            raise ModelError(f"the network's output {self._interface.output_name!r} is {self.output_type}, supported "
-                             f"are {OUTPUT_TYPES}: a quantised output needs its scale inside the graph")
+            raise ModelError(
+                f"the network's output {self._interface.output_name!r} is {self.output_type}, supported "
+                f"are {OUTPUT_TYPES}: a quantised output needs its scale inside the graph"
+            )
         return output
 
 

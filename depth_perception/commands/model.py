@@ -37,8 +37,14 @@ def _add_import(commands: Any) -> None:
     parser.add_argument("out", type=Path, metavar="OUT", help="file to write; must not exist")
     add = parser.add_argument
     add("--kind", required=True, choices=[kind.value for kind in DepthKind], help="what the output means")
-    add("--range", required=True, nargs=2, type=float, metavar=("MIN", "MAX"),
-        help="depth that the network can be trusted for, m (kinds without scale: after alignment)")
+    add(
+        "--range",
+        required=True,
+        nargs=2,
+        type=float,
+        metavar=("MIN", "MAX"),
+        help="depth that the network can be trusted for, m (kinds without scale: after alignment)",
+    )
     add("--licence", required=True, help="licence of the weights")
     add("--mean", nargs=3, type=float, metavar="X", help="mean of each channel, in the network's channel order")
     add("--std", nargs=3, type=float, metavar="X", help="standard deviation of each channel")
@@ -47,8 +53,12 @@ def _add_import(commands: Any) -> None:
     add("--size", type=_size, metavar="HxW", help="input size, where the network leaves it open")
     add("--input", help="name of the image input, if the graph has several")
     add("--output", help="name of the depth output, if the graph has several")
-    add("--canonical-focal", type=float, metavar="PX",
-        help="focal length, in pixels of the input, that the network believes every camera to have")
+    add(
+        "--canonical-focal",
+        type=float,
+        metavar="PX",
+        help="focal length, in pixels of the input, that the network believes every camera to have",
+    )
     add("--relative-std", type=float, default=math.nan, help="one standard deviation as a share of depth, if measured")
     add("--training", default="not stated", help="how and on which data it was trained")
     add("--name", default="", help="name of the model (default: SOURCE's)")
@@ -75,8 +85,9 @@ def _import(args: argparse.Namespace) -> int:
         from depth_perception.foreign_model import Preprocessing
         from depth_perception.model_import import import_model
     except ImportError as error:
-        raise ModelError(f"importing a model needs a package that isn't installed ({error.name}): "
-                         "pip install onnx onnxruntime") from error
+        raise ModelError(
+            f"importing a model needs a package that isn't installed ({error.name}): pip install onnx onnxruntime"
+        ) from error
     preprocessing = Preprocessing(
         mean=tuple(args.mean) if args.mean else None,
         std=tuple(args.std) if args.std else None,
@@ -84,10 +95,20 @@ def _import(args: argparse.Namespace) -> int:
         channel_order=args.channel_order,
     )
     model = import_model(
-        args.source, args.out, kind=DepthKind(args.kind), min_depth=args.range[0], max_depth=args.range[1],
-        licence=args.licence, preprocessing=preprocessing, size=args.size, input_name=args.input,
-        output_name=args.output, canonical_focal=args.canonical_focal, relative_std=args.relative_std,
-        training=args.training, name=args.name,
+        args.source,
+        args.out,
+        kind=DepthKind(args.kind),
+        min_depth=args.range[0],
+        max_depth=args.range[1],
+        licence=args.licence,
+        preprocessing=preprocessing,
+        size=args.size,
+        input_name=args.input,
+        output_name=args.output,
+        canonical_focal=args.canonical_focal,
+        relative_std=args.relative_std,
+        training=args.training,
+        name=args.name,
     )
     print("the wrapped network computes what the original does")
     _print_model(model)

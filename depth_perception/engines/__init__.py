@@ -88,9 +88,7 @@ class _Candidate:
         return f"{self.name}/{self.device}"
 
 
-def load_engine(
-    model: DepthModel, config: EngineConfig | None = None, exclude: frozenset[str] = frozenset()
-) -> Choice:
+def load_engine(model: DepthModel, config: EngineConfig | None = None, exclude: frozenset[str] = frozenset()) -> Choice:
     """Load `model` into the first backend, in `auto`'s order, that suits `config`, loads and computes the right thing.
 
     A backend other than ONNX Runtime on the CPU must agree with it on a fixed image (where ONNX Runtime is installed);
@@ -124,8 +122,10 @@ def load_engine(
         return Choice(engine, reason)
     if not wanted:
         passed_over.append(f"this backend knows the devices {sorted(item.device for item in named)}")
-    raise EngineError(f"no engine for {str(model.path)!r} with backend {config.backend!r} on device "
-                      f"{config.device!r}: " + "; ".join(passed_over))
+    raise EngineError(
+        f"no engine for {str(model.path)!r} with backend {config.backend!r} on device "
+        f"{config.device!r}: " + "; ".join(passed_over)
+    )
 
 
 def available() -> list[Availability]:

@@ -53,8 +53,9 @@ def check_golden(engine: Engine, reference: Engine, model: DepthModel) -> float:
 
 def _compare(actual: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
     if actual.shape != wanted.shape or actual.dtype != wanted.dtype:
-        raise EngineError(f"it gives {actual.dtype} {actual.shape} on the golden image, "
-                          f"expected {wanted.dtype} {wanted.shape}")
+        raise EngineError(
+            f"it gives {actual.dtype} {actual.shape} on the golden image, expected {wanted.dtype} {wanted.shape}"
+        )
     finite = np.isfinite(wanted)
     if not np.isfinite(actual[finite]).all():
         raise EngineError("it gives NaN or Inf on the golden image where ONNX Runtime on the CPU doesn't")

@@ -30,8 +30,10 @@ def unusable(device: str) -> str:
     import onnxruntime
 
     if _PROVIDERS[device] not in onnxruntime.get_available_providers():
-        return (f"the installed onnxruntime {onnxruntime.__version__} has no CUDA: "
-                "pip uninstall onnxruntime && pip install onnxruntime-gpu")
+        return (
+            f"the installed onnxruntime {onnxruntime.__version__} has no CUDA: "
+            "pip uninstall onnxruntime && pip install onnxruntime-gpu"
+        )
     return ""
 
 
@@ -52,15 +54,15 @@ class OnnxRuntimeEngine:
         self._shape = (model.contract.height, model.contract.width, 3)
         provider = _PROVIDERS[device]
         try:
-            self._session: Any = onnxruntime.InferenceSession(
-                str(model.path), _options(threads), providers=[provider]
-            )
+            self._session: Any = onnxruntime.InferenceSession(str(model.path), _options(threads), providers=[provider])
         except Exception as error:  # a class of its own for each kind of failure
             raise EngineError(f"ONNX Runtime on {device} can't load {str(model.path)!r}: {error}") from error
         active = self._session.get_providers()
         if active[0] != provider:  # a CUDA library or driver that is missing ends in a silent CPU session
-            raise EngineError(f"ONNX Runtime fell back to {active[0]} instead of {device}: install the CUDA and cuDNN "
-                              f"versions that onnxruntime {onnxruntime.__version__} needs, and the GPU's driver")
+            raise EngineError(
+                f"ONNX Runtime fell back to {active[0]} instead of {device}: install the CUDA and cuDNN "
+                f"versions that onnxruntime {onnxruntime.__version__} needs, and the GPU's driver"
+            )
 
     def infer(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(H, W, 3) uint8 → (H, W) float32, a fresh array; see `Engine.infer`."""

@@ -39,8 +39,10 @@ class TensorModel:
             raise EngineError(f"{str(path)!r} has {said}: it must have one image of fixed size and one output")
         shape = tuple(inputs[0].shape)
         if len(shape) != 4 or shape[0] != 1 or shape[3] != 3 or inputs[0].element_type.get_type_name() != "u8":
-            raise EngineError(f"{str(path)!r} has {said}: its input must be uint8 [1, H, W, 3]; give an ONNX network "
-                              "the contract with `depth-perception model import`")
+            raise EngineError(
+                f"{str(path)!r} has {said}: its input must be uint8 [1, H, W, 3]; give an ONNX network "
+                "the contract with `depth-perception model import`"
+            )
         self.height, self.width = shape[1:3]
         self._request: Any = compiled.create_infer_request()
 

@@ -35,7 +35,8 @@ def drop(tmp_path, monkeypatch):
     dropped = []
 
     def put(name, ranks, formula="truth", problem="", load_error=""):
-        (folder / f"{name}_engine.py").write_text(textwrap.dedent(f"""
+        (folder / f"{name}_engine.py").write_text(
+            textwrap.dedent(f"""
             import numpy as np
             from depth_perception.errors import EngineError
             from tiny_networks import contract_answer
@@ -65,7 +66,8 @@ def drop(tmp_path, monkeypatch):
 
                 def close(self):
                     Fake.closed = True
-            """))
+            """)
+        )
         dropped.append(f"depth_perception.engines.{name}_engine")
         importlib.invalidate_caches()
 

@@ -66,8 +66,11 @@ def test_the_image_stays_as_it_was_and_may_be_any_view(engine):
 
 
 def test_another_shape_or_type_is_refused(engine):
-    for image in (np.zeros((WIDTH, HEIGHT, 3), np.uint8), np.zeros((HEIGHT, WIDTH), np.uint8),
-                  np.zeros((HEIGHT, WIDTH, 3), np.float32)):
+    for image in (
+        np.zeros((WIDTH, HEIGHT, 3), np.uint8),
+        np.zeros((HEIGHT, WIDTH), np.uint8),
+        np.zeros((HEIGHT, WIDTH, 3), np.float32),
+    ):
         with pytest.raises(EngineError, match=r"takes uint8 \(12, 20, 3\)"):
             engine.infer(image)
 
@@ -115,8 +118,13 @@ def test_a_failure_while_running_is_an_engine_error(tmp_path):
         helper.make_node("ReduceMean", ["float"], ["mean"], axes=[3], keepdims=0),
         helper.make_node("Add", ["mean", "value"], ["depth"]),
     ]
-    proto = model_proto(nodes, ("image", TensorProto.UINT8, [1, HEIGHT, WIDTH, 3]),
-                        [("depth", TensorProto.FLOAT, [1, HEIGHT, WIDTH])], {"values": np.zeros(200, np.float32)}, 13)
+    proto = model_proto(
+        nodes,
+        ("image", TensorProto.UINT8, [1, HEIGHT, WIDTH, 3]),
+        [("depth", TensorProto.FLOAT, [1, HEIGHT, WIDTH])],
+        {"values": np.zeros(200, np.float32)},
+        13,
+    )
     model = write_contract(proto, CONTRACT, tmp_path / "a.onnx")
     engine = load_engine(model, EngineConfig("onnxruntime", "cpu")).engine
     engine.infer(np.full((HEIGHT, WIDTH, 3), 199, np.uint8))

@@ -26,8 +26,11 @@ def test_an_onnx_network(tmp_path):
 
 
 def test_what_can_not_be_run_is_refused(tmp_path):
-    for foreign, said in ((Foreign(), r"uint8 \[1, H, W, 3\]"), (Foreign(dynamic=True), "fixed size"),
-                          (Foreign("nhwc", "uint8", second_output=True), "one output")):
+    for foreign, said in (
+        (Foreign(), r"uint8 \[1, H, W, 3\]"),
+        (Foreign(dynamic=True), "fixed size"),
+        (Foreign("nhwc", "uint8", second_output=True), "one output"),
+    ):
         with pytest.raises(EngineError, match=said):
             read_tensor_model(foreign.write(tmp_path / "a.onnx"))
     (tmp_path / "a.tflite").write_bytes(b"no network" * 99)

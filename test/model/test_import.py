@@ -50,9 +50,7 @@ def by_hand(mean, std, scale, order=(0, 1, 2)):
 
 def test_one_pixel_by_calculator(tmp_path):
     """Grey 128 under ImageNet: 128/255 = 0.501961; (.016961/.229, .045961/.224, .095961/.225) · (.5, .3, .2) + 1."""
-    model = import_model(
-        Foreign().write(tmp_path / "in.onnx"), tmp_path / "out.onnx", preprocessing=IMAGENET, **FACTS
-    )
+    model = import_model(Foreign().write(tmp_path / "in.onnx"), tmp_path / "out.onnx", preprocessing=IMAGENET, **FACTS)
     grey = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
     wanted = 1 + 0.5 * 0.074065 + 0.3 * 0.205182 + 0.2 * 0.426492
     assert run(model.path, grey)[0, 3, 4] == pytest.approx(wanted, abs=2e-5)
@@ -157,6 +155,7 @@ def test_external_weights_are_merged(tmp_path):
 
 def test_subgraphs_keep_seeing_the_tensors_around_them(tmp_path):
     """`If` reads an outer tensor from inside its branches: prefixes must reach into them."""
+
     def branch(name, op):
         node = helper.make_node(op, ["image", "depth"], [name])
         output = helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, HEIGHT, WIDTH])
@@ -165,13 +164,19 @@ def test_subgraphs_keep_seeing_the_tensors_around_them(tmp_path):
     nodes = [
         helper.make_node("ReduceMax", ["image"], ["most"], keepdims=0),
         helper.make_node("Greater", ["most", "zero"], ["bright"]),
-        helper.make_node("If", ["bright"], ["chosen"], then_branch=branch("yes", "Add"),
-                         else_branch=branch("no", "Sub")),
+        helper.make_node(
+            "If", ["bright"], ["chosen"], then_branch=branch("yes", "Add"), else_branch=branch("no", "Sub")
+        ),
         helper.make_node("ReduceMean", ["chosen"], ["out"], axes=[1], keepdims=1),
     ]
     weights = {"zero": np.float32(0).reshape(()), "depth": np.full((1,), 2, np.float32)}
-    model = model_proto(nodes, ("image", TensorProto.FLOAT, [1, 3, HEIGHT, WIDTH]),
-                        [("out", TensorProto.FLOAT, [1, 1, HEIGHT, WIDTH])], weights, opset=13)
+    model = model_proto(
+        nodes,
+        ("image", TensorProto.FLOAT, [1, 3, HEIGHT, WIDTH]),
+        [("out", TensorProto.FLOAT, [1, 1, HEIGHT, WIDTH])],
+        weights,
+        opset=13,
+    )
     onnx.save(model, tmp_path / "in.onnx")
     path = import_model(tmp_path / "in.onnx", tmp_path / "out.onnx", preprocessing=PLAIN, **FACTS).path
     np.testing.assert_allclose(run(path, image())[0], image().mean(axis=2) + 2, rtol=1e-5)
@@ -179,8 +184,15 @@ def test_subgraphs_keep_seeing_the_tensors_around_them(tmp_path):
 
 def test_the_contract_says_what_was_said(tmp_path):
     source = Foreign().write(tmp_path / "midas.onnx")
-    import_model(source, tmp_path / "out.onnx", preprocessing=IMAGENET, **FACTS | {"kind": DepthKind.METRIC},
-                 canonical_focal=300.0, relative_std=0.1, training="ten data sets")
+    import_model(
+        source,
+        tmp_path / "out.onnx",
+        preprocessing=IMAGENET,
+        **FACTS | {"kind": DepthKind.METRIC},
+        canonical_focal=300.0,
+        relative_std=0.1,
+        training="ten data sets",
+    )
     contract = load_model(tmp_path / "out.onnx").contract
     assert (contract.height, contract.width, contract.kind) == (HEIGHT, WIDTH, DepthKind.METRIC)
     assert (contract.canonical_focal, contract.relative_std) == (300.0, 0.1)
@@ -206,15 +218,19 @@ def test_preprocessing_that_can_not_be_meant_is_refused(tmp_path, foreign, prepr
 
 def interface_of(shape, kind=TensorProto.FLOAT, size=None):
     nodes = [helper.make_node("Identity", ["x"], ["y"])]
-    graph = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", kind, shape)],
-                              [helper.make_tensor_value_info("y", kind, shape)])
+    graph = helper.make_graph(
+        nodes, "g", [helper.make_tensor_value_info("x", kind, shape)], [helper.make_tensor_value_info("y", kind, shape)]
+    )
     return fix_interface(helper.make_model(graph), size=size)
 
 
 def test_shapes_that_are_no_image_are_refused():
     for shape, said in (
-        ([3, 4, 5], "must be [1, 3, H, W]"), ([2, 3, 4, 5], "must be [1, 3, H, W]"), ([1, 1, 4, 5], "three channels"),
-        ([1, 4, 5, 6], "three channels"), ([1, 3, None, 5], "--size"),
+        ([3, 4, 5], "must be [1, 3, H, W]"),
+        ([2, 3, 4, 5], "must be [1, 3, H, W]"),
+        ([1, 1, 4, 5], "three channels"),
+        ([1, 4, 5, 6], "three channels"),
+        ([1, 3, None, 5], "--size"),
     ):
         with pytest.raises(ModelError, match=re.escape(said)):
             interface_of(shape)
@@ -228,8 +244,14 @@ def test_shapes_that_are_no_image_are_refused():
 def test_outputs_that_are_no_depth_image_are_refused(tmp_path):
     for name, nodes, dims in (
         ("two.onnx", [helper.make_node("Slice", ["x", "from", "to", "axis"], ["y"])], [1, 2, HEIGHT, WIDTH]),
-        ("int.onnx", [helper.make_node("Slice", ["x", "from", "one", "axis"], ["z"]),
-                      helper.make_node("Cast", ["z"], ["y"], to=TensorProto.INT32)], [1, 1, HEIGHT, WIDTH]),
+        (
+            "int.onnx",
+            [
+                helper.make_node("Slice", ["x", "from", "one", "axis"], ["z"]),
+                helper.make_node("Cast", ["z"], ["y"], to=TensorProto.INT32),
+            ],
+            [1, 1, HEIGHT, WIDTH],
+        ),
     ):
         kind = TensorProto.INT32 if name == "int.onnx" else TensorProto.FLOAT
         weights = {"from": np.array([0]), "to": np.array([2]), "one": np.array([1]), "axis": np.array([1])}
@@ -263,9 +285,15 @@ def test_a_wrapping_that_computes_something_else_is_refused(tmp_path, monkeypatc
 
 def test_a_network_that_gives_only_nan_is_refused(tmp_path):
     model = model_proto(
-        [helper.make_node("ReduceMean", ["x"], ["mean"], axes=[1]), helper.make_node("Neg", ["mean"], ["negative"]),
-         helper.make_node("Log", ["negative"], ["y"])],
-        ("x", TensorProto.FLOAT, [1, 3, HEIGHT, WIDTH]), [("y", TensorProto.FLOAT, [1, 1, HEIGHT, WIDTH])], {}, 13,
+        [
+            helper.make_node("ReduceMean", ["x"], ["mean"], axes=[1]),
+            helper.make_node("Neg", ["mean"], ["negative"]),
+            helper.make_node("Log", ["negative"], ["y"]),
+        ],
+        ("x", TensorProto.FLOAT, [1, 3, HEIGHT, WIDTH]),
+        [("y", TensorProto.FLOAT, [1, 1, HEIGHT, WIDTH])],
+        {},
+        13,
     )
     onnx.save(model, tmp_path / "source.onnx")
     with pytest.raises(ModelError, match="aren't finite"):

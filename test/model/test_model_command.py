@@ -10,8 +10,27 @@ from depth_perception.cli import main
 
 def test_import_then_info(tmp_path, capsys):
     source, out = Foreign(dynamic=True).write(tmp_path / "net.onnx"), tmp_path / "out.onnx"
-    words = ["--kind", "metric_depth", "--range", "0.5", "20", "--licence", "MIT", "--size", "12x20",
-             "--mean", "0.485", "0.456", "0.406", "--std", "0.229", "0.224", "0.225", "--canonical-focal", "300"]
+    words = [
+        "--kind",
+        "metric_depth",
+        "--range",
+        "0.5",
+        "20",
+        "--licence",
+        "MIT",
+        "--size",
+        "12x20",
+        "--mean",
+        "0.485",
+        "0.456",
+        "0.406",
+        "--std",
+        "0.229",
+        "0.224",
+        "0.225",
+        "--canonical-focal",
+        "300",
+    ]
     assert main(["model", "import", str(source), str(out), *words]) == 0
     assert "computes what the original does" in capsys.readouterr().out
     assert main(["model", "info", str(out)]) == 0
