@@ -13,6 +13,9 @@ ROOT = Path(__file__).resolve().parent.parent
 # Training runs from a checkout with PyTorch; a robot's `colcon test` has none.
 collect_ignore = [] if importlib.util.find_spec("torch") else ["training"]
 
+if importlib.util.find_spec("triton"):  # before any test renders: see training/__init__.py
+    import triton  # noqa: F401
+
 # Before rclpy is imported anywhere: tests talk to nobody but themselves.
 os.environ.setdefault("ROS_DOMAIN_ID", str(20 + os.getpid() % 80))
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
