@@ -24,8 +24,8 @@ test: $(VENV)/.develops
 	$(BIN)/python -m pytest --durations=5
 
 lint: $(VENV)/.develops
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(BIN)/ruff check --output-format concise .
+	$(BIN)/ruff format --check --output-format concise .
 
 types: $(VENV)/.develops
 	$(BIN)/mypy
