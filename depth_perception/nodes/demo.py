@@ -34,6 +34,9 @@ def run_demo(args: argparse.Namespace, out: TextIO) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(folder / "recording", ignore_errors=True)
     shutil.rmtree(folder / "recording.partial", ignore_errors=True)
+    # Two demos on one network must not hear each other's robots.
+    os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     settings = SimulatorConfig(seed=args.seed, kind=args.kind)
     with tempfile.TemporaryFile() as log, BagWriter(folder / "recording", "lz4") as bag:
         monitor = DemoMonitor(bag, tf_static_message(static_transforms(settings.sim_config())))

@@ -206,7 +206,10 @@ class DepthNode(LifecycleNode):
     def _describe_backend(self) -> None:
         assert self._pipeline is not None
         model, choice = self._pipeline.model, self._pipeline.choice
-        self._health.backend = f"{choice.engine.name} on {choice.engine.device}: {model.path.name} ({choice.reason})"
+        text = f"{choice.engine.name} on {choice.engine.device}: {model.path.name} ({choice.reason})"
+        if text != self._health.backend:
+            self.get_logger().info(text)
+        self._health.backend = text
 
     def _diagnose(self) -> None:
         now, active = time.monotonic(), self._inference is not None
