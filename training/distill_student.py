@@ -1,6 +1,6 @@
 """Paper 3 in one command: one image, 300 augmentations, a teacher's labels, every variant of the student, one table.
 
-    python -m training.distill_student [--config config/train_student.yaml] [--image … --teacher … --size 128 …]
+python -m training.distill_student [--config config/train_student.yaml] [--image … --teacher … --size 128 …]
 """
 
 from __future__ import annotations
@@ -78,8 +78,13 @@ def train_rows(
     history: list[Losses] = []
     last = np.empty(0, np.float32)
     for epoch in fit(run, data, config):
-        log.info("%s, epoch %d: training loss %.6g, validation loss %.6g",
-                 run.name, epoch.number, epoch.train_loss, epoch.validation_loss)
+        log.info(
+            "%s, epoch %d: training loss %.6g, validation loss %.6g",
+            run.name,
+            epoch.number,
+            epoch.train_loss,
+            epoch.validation_loss,
+        )
         history.append((epoch.number, epoch.train_loss, epoch.validation_loss))
         last = epoch.predictions
         if epoch.number in (config.epochs_short, config.epochs_long):
@@ -115,12 +120,16 @@ def distill(config: StudentConfig) -> str:
 
 def report(rows: Sequence[Row], photo: Photo, teacher: str, config: StudentConfig) -> str:
     """Table with what it was made of above and whether normalising helped below."""
-    made = (f"{photo.source}, teacher {teacher}, {config.augmentations} views of {config.size}x{config.size}, "
-            f"seed {config.seed}; {datetime.date.today().isoformat()}, {platform.machine()}, "
-            f"{torch.get_num_threads()} threads, torch {torch.__version__}")
-    units = (f"RMSE, MAE and plain δ in the unit learnt (raw: {config.label_scale:g} x inverse depth; normalised: mean "
-             "absolute deviations), as the paper's table 1. Aligned: scale and shift a view by least squares on "
-             "inverse depth, in raw units.")
+    made = (
+        f"{photo.source}, teacher {teacher}, {config.augmentations} views of {config.size}x{config.size}, "
+        f"seed {config.seed}; {datetime.date.today().isoformat()}, {platform.machine()}, "
+        f"{torch.get_num_threads()} threads, torch {torch.__version__}"
+    )
+    units = (
+        f"RMSE, MAE and plain δ in the unit learnt (raw: {config.label_scale:g} x inverse depth; normalised: mean "
+        "absolute deviations), as the paper's table 1. Aligned: scale and shift a view by least squares on "
+        "inverse depth, in raw units."
+    )
     return "\n\n".join([made, units, format_table(rows), verdict(rows)])
 
 
@@ -138,13 +147,21 @@ def _write(
 
 def parse(arguments: Sequence[str] | None = None) -> StudentConfig:
     """The configuration that a command line means: every option of `StudentConfig` is a flag."""
-    parser = argparse.ArgumentParser(prog="python -m training.distill_student", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m training.distill_student",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--config", type=Path, help="YAML recipe; flags override it")
     for item in options(StudentConfig):
         flag = "--" + item.name.replace("_", "-")
-        parser.add_argument(flag, dest=item.name, type=type(item.default), choices=item.choices or None,
-                            help=f"{item.description} [{item.default}]".replace("%", "%%"))
+        parser.add_argument(
+            flag,
+            dest=item.name,
+            type=type(item.default),
+            choices=item.choices or None,
+            help=f"{item.description} [{item.default}]".replace("%", "%%"),
+        )
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
     return load_config(given.pop("config", None), given)
 

@@ -15,14 +15,24 @@ from depth_perception.records import DepthKind
 class StudentConfig:
     """Where the paper says nothing the description says 'ours'."""
 
-    image: str = option("auto", "photograph, or WORLD_FOLDER:INDEX of rendered frames; auto: a kitchen frame of the "
-                                "recordings beside the checkout, else a frame rendered now")
-    teacher: str = option("auto", "model file, or 'exact' for the depth of a rendered frame; auto: FastDepth of the "
-                                  "recordings beside the checkout for a photograph, exact for a rendered frame")
-    teacher_kind: str = option("metric_depth", "what a model file without our contract predicts",
-                               choices=tuple(kind.value for kind in DepthKind))
-    teacher_unit: float = option(0.0717, "factor from such a file's output to metres or 1/m (FastDepth's 8 bits)",
-                                 low=1e-9, high=1e9)
+    image: str = option(
+        "auto",
+        "photograph, or WORLD_FOLDER:INDEX of rendered frames; auto: a kitchen frame of the "
+        "recordings beside the checkout, else a frame rendered now",
+    )
+    teacher: str = option(
+        "auto",
+        "model file, or 'exact' for the depth of a rendered frame; auto: FastDepth of the "
+        "recordings beside the checkout for a photograph, exact for a rendered frame",
+    )
+    teacher_kind: str = option(
+        "metric_depth",
+        "what a model file without our contract predicts",
+        choices=tuple(kind.value for kind in DepthKind),
+    )
+    teacher_unit: float = option(
+        0.0717, "factor from such a file's output to metres or 1/m (FastDepth's 8 bits)", low=1e-9, high=1e9
+    )
     teacher_cache: str = option("runs/teacher_cache", "folder of cached pseudo-labels")
     label_scale: float = option(1000.0, "raw label = this x inverse depth: stands in for MiDaS's range", low=1e-6)
     size: int = option(256, "height and width of the augmented images, px", low=8, high=2048)
@@ -31,13 +41,13 @@ class StudentConfig:
     rotation_deg: float = option(10.0, "rotation is uniform within +- this (ours)", low=0.0, high=180.0)
     jitter: float = option(0.2, "brightness, contrast, saturation change by up to this share (ours)", low=0.0, high=1.0)
     hue_deg: float = option(9.0, "hue turns by up to this (ours)", low=0.0, high=180.0)
-    batch: int = option(8, "images a step (ours)", low=1, high=1024)
+    batch: int = option(4, "images a step (ours)", low=1, high=1024)
     learning_rate: float = option(1e-4, "Adam's", low=1e-9, high=1.0)
     epochs_short: int = option(7, "first evaluation; the sigmoid variant ends here", low=1, high=10000)
     epochs_long: int = option(10, "second evaluation, of the same run", low=1, high=10000)
     scales: int = option(3, "resolutions of the multi-scale MSE (read off the paper's loss values)", low=1, high=8)
     smoothness_weight: float = option(0.1, "weight of the edge-aware smoothness (ours)", low=0.0)
-    consistency_weight: float = option(1.0, "weight of the photometric consistency in its row (ours)", low=0.0)
+    consistency_weight: float = option(100.0, "weight of the photometric consistency in its row (ours)", low=0.0)
     seed: int = option(0, "of augmentations, split, weights and order", low=0)
     threads: int = option(0, "CPU threads; 0 = torch's own choice", low=0, high=256)
     output: str = option("runs/student", "folder for table, contact sheet, weights and resolved configuration")

@@ -28,9 +28,7 @@ class Row:
     aligned: DepthMetrics  # in raw label units, after scale and shift of each image by least squares
 
 
-def make_row(
-    name: str, epochs: int, predictions: Float32, target: Float32, labels: Float32, normalised: bool
-) -> Row:
+def make_row(name: str, epochs: int, predictions: Float32, target: Float32, labels: Float32, normalised: bool) -> Row:
     """Means over images, each of equal weight.
 
     Args:
@@ -78,8 +76,19 @@ def baselines(target: Float32, train: NDArray[np.int64], views: int) -> dict[str
 
 def format_table(rows: Sequence[Row]) -> str:
     """A Markdown table: paper's columns first, then those after alignment."""
-    header = ["student", "epochs", "RMSE", "MAE", "δ1 %", "δ2 %", "δ3 %",
-              "aligned δ1 %", "aligned δ2 %", "aligned δ3 %", "aligned RMSE"]
+    header = [
+        "student",
+        "epochs",
+        "RMSE",
+        "MAE",
+        "δ1 %",
+        "δ2 %",
+        "δ3 %",
+        "aligned δ1 %",
+        "aligned δ2 %",
+        "aligned δ3 %",
+        "aligned RMSE",
+    ]
     lines = [header, ["---", *["---:"] * (len(header) - 1)]]
     for row in rows:
         plain = row.unaligned

@@ -51,7 +51,8 @@ class TestAugment:
 
     def test_corners_that_show_no_photograph_are_known(self) -> None:
         view = next(
-            view for view in (augment(photo(), i, StudentConfig(size=64, rotation_deg=20.0)) for i in range(50))
+            view
+            for view in (augment(photo(), i, StudentConfig(size=64, rotation_deg=20.0)) for i in range(50))
             if abs(np.degrees(np.arcsin(view.matrix[1, 0] / (64 / 90)))) > 15
         )
         assert not view.inside[0, 0] or not view.inside[0, -1]

@@ -106,8 +106,13 @@ def brightness_model(path: Path, kind: DepthKind) -> Path:
 
 class TestModelTeacher:
     @pytest.mark.parametrize(
-        ("kind", "inverse"), [(DepthKind.METRIC, True), (DepthKind.SCALED, True), (DepthKind.METRIC_INVERSE, False),
-                              (DepthKind.RELATIVE_INVERSE, False)]
+        ("kind", "inverse"),
+        [
+            (DepthKind.METRIC, True),
+            (DepthKind.SCALED, True),
+            (DepthKind.METRIC_INVERSE, False),
+            (DepthKind.RELATIVE_INVERSE, False),
+        ],
     )
     def test_a_model_with_contract_says_what_it_means(self, tmp_path: Path, kind: DepthKind, inverse: bool) -> None:
         teacher = Teacher(brightness_model(tmp_path / "m.onnx", kind), kind=DepthKind.METRIC, unit=99.0, threads=1)

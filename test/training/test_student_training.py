@@ -90,7 +90,8 @@ def data() -> object:
 class TestFit:
     @pytest.mark.parametrize("run", [Run("n", normalised=True), Run("c", normalised=True, consistent=True)])
     def test_a_short_run_halves_the_validation_loss(self, data: object, run: Run) -> None:
-        epochs = list(fit(run, data, StudentConfig(**TINY, epochs_short=2, epochs_long=10)))
+        config = StudentConfig(**TINY, epochs_short=2, epochs_long=10, consistency_weight=1.0)
+        epochs = list(fit(run, data, config))
         assert [epoch.number for epoch in epochs] == list(range(1, 11))
         assert epochs[-1].validation_loss < 0.5 * epochs[0].validation_loss
         assert epochs[-1].predictions.shape == (4, 16, 16)
@@ -179,8 +180,13 @@ class TestCommand:
 
     @pytest.mark.parametrize(
         ("values", "message"),
-        [({"sizes": 64}, "unknown parameter 'sizes'; did you mean 'size'"), ({"size": 30}, "size 30"),
-         ({"size": "big"}, "must be a int"), ({"epochs_short": 11}, "epochs_long 10"), ({"jitter": -1.0}, "outside")],
+        [
+            ({"sizes": 64}, "unknown parameter 'sizes'; did you mean 'size'"),
+            ({"size": 30}, "size 30"),
+            ({"size": "big"}, "must be a int"),
+            ({"epochs_short": 11}, "epochs_long 10"),
+            ({"jitter": -1.0}, "outside"),
+        ],
     )
     def test_a_wrong_recipe_is_refused(self, values: dict[str, object], message: str) -> None:
         with pytest.raises(ConfigError, match=message.replace("(", r"\(")):
