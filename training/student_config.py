@@ -47,7 +47,7 @@ class StudentConfig:
     epochs_long: int = option(10, "second evaluation, of the same run", low=1, high=10000)
     scales: int = option(3, "resolutions of the multi-scale MSE (read off the paper's loss values)", low=1, high=8)
     smoothness_weight: float = option(0.1, "weight of the edge-aware smoothness (ours)", low=0.0)
-    consistency_weight: float = option(100.0, "weight of the photometric consistency in its row (ours)", low=0.0)
+    consistency_weight: float = option(1.0, "weight of the photometric consistency in its row (ours)", low=0.0)
     seed: int = option(0, "of augmentations, split, weights and order", low=0)
     threads: int = option(0, "CPU threads; 0 = torch's own choice", low=0, high=256)
     output: str = option("runs/student", "folder for table, contact sheet, weights and resolved configuration")
