@@ -81,6 +81,100 @@ class ScanConfig:
 
 
 @dataclass(frozen=True)
+class ScaleConfig:
+    """How anchors make the model's output metric (alignment.py)."""
+
+    enabled: bool = option(True, "let LiDAR, laser scan, stereo and ground correct the model's scale")
+    min_anchors: int = option(12, "fewer usable anchors than this give no fit", low=3, high=100000)
+    min_inlier_share: float = option(0.5, "a fit with a smaller share of inliers is refused", low=0.1, high=1.0)
+    max_jump: float = option(
+        0.3, "a scale that changes by more than this share between frames must prove itself first", low=0.01, high=10.0
+    )
+    time_constant_s: float = option(
+        0.5, "the filter forgets old fits within about this time; 0 = no filter", low=0.0, high=60.0
+    )
+    hold_s: float = option(2.0, "without a new fit the last one is used for so long, s", low=0.0, high=600.0)
+    when_lost: str = option(
+        "nan",
+        "when nothing measures the scale any more: nan (publish unknown depth) or prior (the model's own metres, if it "
+        "has any)",
+        choices=("nan", "prior"),
+    )
+    residual_field: bool = option(True, "pull the depth onto the anchors locally")
+    field_reach: float = option(
+        0.15, "how far an anchor's pull reaches, as a share of the image's width", low=0.01, high=2.0
+    )
+    held_out_share: float = option(
+        0.2,
+        "share of the anchors' beams or image blocks that each frame leaves out to measure quality",
+        low=0.0,
+        high=0.5,
+    )
+    confidence: bool = option(False, "publish depth/confidence (mono8, 255 = sure) beside depth/std")
+
+
+@dataclass(frozen=True)
+class LidarConfig:
+    T_cam_lidar: str = option(
+        "",
+        "LiDAR in the camera's optical frame where tf doesn't say: 'x y z qx qy qz qw' (m, quaternion) or 'x y z roll "
+        "pitch yaw' (m, rad; rotation Rz(yaw) Ry(pitch) Rx(roll))",
+    )
+    clock_offset_s: float = option(
+        0.0, "added to the LiDAR's stamps to get the camera's clock, s", low=-10.0, high=10.0
+    )
+    max_age_s: float = option(
+        0.15, "a cloud measured longer before or after the image isn't used, s", low=0.0, high=10.0
+    )
+    min_range: float = option(0.5, "points nearer to the LiDAR are its own robot, m", low=0.0, high=100.0)
+    max_range: float = option(100.0, "points farther from the LiDAR are dropped, m", low=0.1, high=1000.0)
+    sigma: float = option(0.03, "standard deviation of a range, m", low=0.0, high=10.0)
+    deskew: bool = option(True, "undo the robot's motion during the turn (needs odometry and per-point time)")
+
+
+@dataclass(frozen=True)
+class LaserConfig:
+    """The 2-D laser scanner that measures (`lidar/scan`); `scan` is the one that we publish."""
+
+    T_cam_laser: str = option(
+        "", "laser scanner in the camera's optical frame where tf doesn't say; as lidar.T_cam_lidar"
+    )
+    clock_offset_s: float = option(
+        0.0, "added to the scanner's stamps to get the camera's clock, s", low=-10.0, high=10.0
+    )
+    max_age_s: float = option(
+        0.15, "a scan measured longer before or after the image isn't used, s", low=0.0, high=10.0
+    )
+    sigma: float = option(0.03, "standard deviation of a range, m", low=0.0, high=10.0)
+
+
+@dataclass(frozen=True)
+class StereoConfig:
+    tolerance_s: float = option(0.01, "left, right and camera image belong together within this, s", low=0.0, high=1.0)
+    scale: float = option(0.5, "match at this share of the image's size", low=0.1, high=1.0)
+    min_depth: float = option(
+        0.5, "nearest depth that is searched, m: twice as near costs twice the time", low=0.05, high=50.0
+    )
+    max_anchors: int = option(2000, "anchors of a pair, spread over the image", low=16, high=100000)
+    sigma_px: float = option(0.25, "standard deviation of a disparity, px of the matched size", low=0.01, high=5.0)
+    T_left_right: str = option(
+        "",
+        "right camera in the left one's optical frame, if camera_info has no baseline; as lidar.T_cam_lidar",
+    )
+    T_cam_left: str = option(
+        "", "left camera in the depth camera's optical frame if that is another one; as lidar.T_cam_lidar"
+    )
+
+
+@dataclass(frozen=True)
+class GroundConfig:
+    enabled: bool = option(False, "take the scale from ground that the camera sees: scan.camera_height must be right")
+    sigma_height: float = option(0.02, "standard deviation of scan.camera_height, m", low=0.0, high=1.0)
+    sigma_pitch: float = option(0.01, "standard deviation of pitch and roll, rad", low=0.0, high=0.5)
+    max_anchors: int = option(500, "anchors on the ground", low=16, high=100000)
+
+
+@dataclass(frozen=True)
 class PreviewConfig:
     min_depth: float = option(0.0, "depth of the near end of the colours, m; 0 = from each frame", low=0.0, high=1000.0)
     max_depth: float = option(0.0, "depth of the far end of the colours, m; 0 = from each frame", low=0.0, high=1000.0)
@@ -126,6 +220,11 @@ class DepthConfig:
     engine: EngineConfig = field(default_factory=EngineConfig)
     points: PointsConfig = field(default_factory=PointsConfig)
     scan: ScanConfig = field(default_factory=ScanConfig)
+    scale: ScaleConfig = field(default_factory=ScaleConfig)
+    lidar: LidarConfig = field(default_factory=LidarConfig)
+    laser: LaserConfig = field(default_factory=LaserConfig)
+    stereo: StereoConfig = field(default_factory=StereoConfig)
+    ground: GroundConfig = field(default_factory=GroundConfig)
     preview: PreviewConfig = field(default_factory=PreviewConfig)
     watch: WatchConfig = field(default_factory=WatchConfig)
 

@@ -111,7 +111,7 @@ class Pipeline:
         watch.lap("upsample")
         return DepthFrame(
             depth, inference.prediction, inference.contract.kind, frame.stamp_ns, frame.frame_id, inference.camera,
-            inference.image, quality, watch.stages_ms,
+            inference.image, quality, stages_ms=watch.stages_ms,
         )  # fmt: skip
 
     def _use_shape_for(self, frame: Frame) -> None:

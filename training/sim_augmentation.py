@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ class Sample:
     """One image with exact depth."""
 
     image: NDArray[np.uint8]  # (H, W, 3) RGB
-    depth: NDArray[np.float32]  # (H, W) metres along z; +Inf sky, NaN unknown
+    depth: NDArray[Any]  # (H, W) float32 metres along z, +Inf sky, NaN unknown; or uint16 codes (sim/depth_code.py)
     K: NDArray[np.float64]  # (3, 3) pixels, for exactly this size
 
 
@@ -33,9 +34,14 @@ def crop_and_resize(
     camera = CameraModel(sample.depth.shape[0], sample.depth.shape[1], sample.K).cropped(left, top, height, width)
     return Sample(
         image=cv2.resize(sample.image[window], (out_width, out_height), interpolation=interpolation),  # type: ignore[arg-type]
-        depth=cv2.resize(sample.depth[window], (out_width, out_height), interpolation=cv2.INTER_NEAREST_EXACT),  # type: ignore[arg-type]
+        depth=sample.depth[_nearest(top, height, out_height)[:, None], _nearest(left, width, out_width)],
         K=camera.resized(out_height, out_width).K,
     )
+
+
+def _nearest(first: int, size: int, out: int) -> NDArray[np.int64]:
+    """The pixel of first .. first + size - 1 in which each of `out` pixel centres lies."""
+    return first + (2 * np.arange(out) + 1) * size // (2 * out)
 
 
 def mirror(sample: Sample) -> Sample:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from training.default_config import DefaultTraining
 from training.photometric_augmentation import degrade
 from training.sim_augmentation import Sample, random_view
 
-OPEN_FILES = 256  # worlds kept open at once
+OPEN_WORLDS = 4096  # kept mapped at once; the files themselves are closed
 FIRST_TEST_SEED = 900_000  # seeds from here on are for tests (config/sim_test_seeds.yaml), never for training
 
 
@@ -32,11 +32,20 @@ class World:
 
     def frame(self, index: int) -> Sample:
         """Frame `index` of this world."""
+        return decoded(self.coded_frame(index))
+
+    def coded_frame(self, index: int) -> Sample:
+        """Frame `index` with its depth still coded (uint16): what is cut out and shrunk first is decoded faster."""
         images, codes, K = _open_world(self.path)
-        return Sample(np.asarray(images[index]), decode_depth(np.asarray(codes[index])), np.asarray(K[index]))
+        return Sample(np.asarray(images[index]), np.asarray(codes[index]), np.asarray(K[index]))
 
 
-@lru_cache(maxsize=OPEN_FILES)
+def decoded(sample: Sample) -> Sample:
+    """The sample with its coded depth in metres."""
+    return replace(sample, depth=decode_depth(sample.depth))
+
+
+@lru_cache(maxsize=OPEN_WORLDS)
 def _open_world(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint16], NDArray[np.float64]]:
     images, codes = (np.load(path / name, mmap_mode="r") for name in ("images.npy", "depth.npy"))
     return images, codes, np.load(path / "K.npy")
@@ -119,7 +128,8 @@ class SimBatches:
 
     def _random_view(self, out: tuple[int, int], rng: np.random.Generator) -> Sample:
         world = self._worlds[int(rng.integers(len(self._worlds)))]
-        return random_view(world.frame(int(rng.integers(world.frames))), out, rng, narrowest=self.config.narrowest)
+        frame = world.coded_frame(int(rng.integers(world.frames)))
+        return decoded(random_view(frame, out, rng, narrowest=self.config.narrowest))
 
 
 def canonical_target(sample: Sample, config: DefaultTraining) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

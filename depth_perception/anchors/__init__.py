@@ -1,0 +1,1 @@
+"""Sparse metric depth seen in the image: one file for each way to measure it."""
