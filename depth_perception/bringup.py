@@ -20,13 +20,15 @@ COMPRESSED = "/compressed"  # the suffix that image_transport gives a compressed
 
 @dataclass(frozen=True)
 class Argument:
-    """One launch argument; `parameter` is the ROS parameter that it sets, empty if it sets none."""
+    """One launch argument, and what it sets. Names are empty where there is nothing of the kind."""
 
     name: str
     description: str
     default: str = ""
     choices: tuple[str, ...] = ()
-    parameter: str = ""
+    parameter: str = ""  # the ROS parameter that takes the argument's value
+    topic: str = ""  # the node's topic that is remapped to the argument's value
+    switch: str = ""  # the ROS parameter that becomes true when the argument is given
 
 
 ARGUMENTS = (
@@ -37,9 +39,36 @@ ARGUMENTS = (
     Argument("log_level", "debug, info, warn, error or fatal"),
     Argument("use_respawn", "start the node again when it dies", "false", BOOLEANS),
     Argument("image", "topic of the camera image; one that ends in /compressed means image_transport:=compressed"),
-    Argument("camera_info", "topic of the camera's calibration"),
+    Argument("camera_info", "topic of the camera's calibration", topic="camera_info"),
     Argument("image_transport", "raw or compressed", "", ("", "raw", "compressed"), "image_transport"),
-    Argument("camera_height", "height of the camera above the ground, m", parameter="scan.camera_height"),
+    Argument(
+        "lidar", "topic of a LiDAR (PointCloud2) that measures the scale", topic="lidar/points", switch="lidar.enabled"
+    ),
+    Argument(
+        "scan",
+        "topic of a laser scanner (LaserScan) that measures the scale",
+        topic="lidar/scan",
+        switch="laser.enabled",
+    ),
+    Argument(
+        "right", "topic of the raw image of a stereo pair's right eye", topic="right/image", switch="stereo.enabled"
+    ),
+    Argument("right_info", "topic of its calibration; empty = beside the image", topic="right/camera_info"),
+    Argument(
+        "left",
+        "topic of the left eye's raw image; empty = `image` is the left eye",
+        topic="left/image",
+        switch="stereo.separate_left",
+    ),
+    Argument("left_info", "topic of its calibration; empty = beside the image", topic="left/camera_info"),
+    Argument("odom", "topic of odometry, for deskewing a LiDAR's turns", topic="odom", switch="odometry.enabled"),
+    Argument("imu", "topic of an IMU: gravity gives the camera's pitch and roll", topic="imu", switch="imu.enabled"),
+    Argument(
+        "camera_height",
+        "height of the camera above the ground, m: the ground measures the scale",
+        parameter="scan.camera_height",
+        switch="ground.enabled",
+    ),
     Argument("model", "ONNX file that keeps the model contract, or 'default'", parameter="model.path"),
     Argument("backend", "inference backend: auto, onnxruntime, openvino, …", parameter="engine.backend"),
     Argument(
@@ -53,7 +82,10 @@ SIMULATED = {
     "use_sim_time": "true",
     "image": "camera/image",
     "camera_info": "camera/camera_info",
+    "lidar": "lidar/points",
+    "odom": "odom",
 }
+NEIGHBOURS = {"right": "right/camera_info", "left": "left/camera_info"}  # calibration that lies beside its image
 
 _OLD_FAST_DDS = ("humble", "iron", "jazzy")  # their Fast DDS 2 knows its profile file by its former name
 
@@ -68,6 +100,8 @@ def parameters(arguments: Mapping[str, str]) -> dict[str, Value]:
     values: dict[str, Value] = {}
     for argument in ARGUMENTS:
         text = arguments.get(argument.name, "")
+        if text and argument.switch:
+            values[argument.switch] = True
         if text == "" or argument.parameter == "":
             continue
         item = known.get(argument.parameter)  # use_sim_time is every node's own
@@ -76,6 +110,8 @@ def parameters(arguments: Mapping[str, str]) -> dict[str, Value]:
         values[argument.parameter] = value if item is None else check(item, value)
     if arguments.get("image", "").endswith(COMPRESSED):
         values.setdefault("image_transport", "compressed")
+    if arguments.get("left") and not arguments.get("right"):
+        raise ConfigError(f"argument 'left' = {arguments['left']!r} without 'right': a stereo pair needs both eyes")
     return values
 
 
@@ -87,9 +123,15 @@ def remappings(arguments: Mapping[str, str]) -> list[tuple[str, str]]:
     pairs = []
     if image := arguments.get("image", "").removesuffix(COMPRESSED):
         pairs += [("image", image), ("image/compressed", f"{image}/compressed")]
-    if camera_info := arguments.get("camera_info", ""):
-        pairs += [("camera_info", camera_info)]
-    return pairs
+    for name, info in NEIGHBOURS.items():
+        if topic := arguments.get(name, ""):
+            pairs += [(info, arguments.get(f"{name}_info") or topic.rpartition("/")[0] + "/camera_info")]
+    return pairs + [(a.topic, arguments[a.name]) for a in ARGUMENTS if a.topic and _remaps(a, arguments)]
+
+
+def _remaps(argument: Argument, arguments: Mapping[str, str]) -> bool:
+    """A calibration that its image's argument has placed already isn't remapped twice."""
+    return bool(arguments.get(argument.name)) and argument.topic not in NEIGHBOURS.values()
 
 
 def installed_file(relative: str) -> Path:

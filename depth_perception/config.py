@@ -115,6 +115,7 @@ class ScaleConfig:
 
 @dataclass(frozen=True)
 class LidarConfig:
+    enabled: bool = option(False, "take the scale from a LiDAR: subscribe to lidar/points", live=False)
     T_cam_lidar: str = option(
         "",
         "LiDAR in the camera's optical frame where tf doesn't say: 'x y z qx qy qz qw' (m, quaternion) or 'x y z roll "
@@ -136,6 +137,7 @@ class LidarConfig:
 class LaserConfig:
     """The 2-D laser scanner that measures (`lidar/scan`); `scan` is the one that we publish."""
 
+    enabled: bool = option(False, "take the scale from a laser scanner: subscribe to lidar/scan", live=False)
     T_cam_laser: str = option(
         "", "laser scanner in the camera's optical frame where tf doesn't say; as lidar.T_cam_lidar"
     )
@@ -150,6 +152,12 @@ class LaserConfig:
 
 @dataclass(frozen=True)
 class StereoConfig:
+    enabled: bool = option(False, "take the scale from a stereo pair: subscribe to right/image", live=False)
+    separate_left: bool = option(
+        False,
+        "the left eye is another camera than the one that depth is made for: subscribe to left/image too",
+        live=False,
+    )
     tolerance_s: float = option(0.01, "left, right and camera image belong together within this, s", low=0.0, high=1.0)
     scale: float = option(0.5, "match at this share of the image's size", low=0.1, high=1.0)
     min_depth: float = option(
@@ -172,6 +180,28 @@ class GroundConfig:
     sigma_height: float = option(0.02, "standard deviation of scan.camera_height, m", low=0.0, high=1.0)
     sigma_pitch: float = option(0.01, "standard deviation of pitch and roll, rad", low=0.0, high=0.5)
     max_anchors: int = option(500, "anchors on the ground", low=16, high=100000)
+
+
+@dataclass(frozen=True)
+class OdometryConfig:
+    """Odometry undoes the robot's motion during a LiDAR's turn and since its end."""
+
+    enabled: bool = option(False, "subscribe to odom", live=False)
+    T_cam_base: str = option(
+        "",
+        "the frame that moves (odom's child_frame_id) in the camera's optical frame where tf doesn't say; as "
+        "lidar.T_cam_lidar",
+    )
+
+
+@dataclass(frozen=True)
+class ImuConfig:
+    """An IMU's gravity tells the camera's pitch and roll, instead of scan.camera_pitch and scan.camera_roll."""
+
+    enabled: bool = option(False, "subscribe to imu", live=False)
+    T_cam_imu: str = option(
+        "", "IMU in the camera's optical frame where tf doesn't say; as lidar.T_cam_lidar (only its rotation counts)"
+    )
 
 
 @dataclass(frozen=True)
@@ -225,6 +255,8 @@ class DepthConfig:
     laser: LaserConfig = field(default_factory=LaserConfig)
     stereo: StereoConfig = field(default_factory=StereoConfig)
     ground: GroundConfig = field(default_factory=GroundConfig)
+    odometry: OdometryConfig = field(default_factory=OdometryConfig)
+    imu: ImuConfig = field(default_factory=ImuConfig)
     preview: PreviewConfig = field(default_factory=PreviewConfig)
     watch: WatchConfig = field(default_factory=WatchConfig)
 

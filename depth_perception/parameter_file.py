@@ -12,9 +12,13 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from depth_perception.bags.transforms import quaternion
 from depth_perception.config import DepthConfig, Option, options
 from depth_perception.sim.parameters import SimulatorConfig
-from depth_perception.sim.setup import CameraSetup
+from depth_perception.sim.setup import SimConfig
 
 WIDTH = 110
 ADVICE = "Edit a copy and pass it with params_file:=COPY."
@@ -56,23 +60,38 @@ def _number(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:g}"
 
 
-def _on_simulator(camera: CameraSetup) -> str:
+def _on_simulator(config: SimConfig) -> str:
+    camera, lidar, scan = config.camera, config.lidar, config.scan
+    assert camera is not None and lidar is not None and scan is not None
+    T_cam_base = np.linalg.inv(camera.T_body_camera())
     lines = (
-        "# Parameters of the depth node on the simulated robot: what its camera's mounting changes.",
+        "# Parameters of the depth node on the simulated robot: how its sensors are mounted.",
         "/**:",
         "  ros__parameters:",
         "    scan:",
         f"      camera_height: {camera.position[2]}",
         f"      camera_pitch: {math.radians(camera.pitch_deg):.4f}",
+        "    lidar:",
+        f'      T_cam_lidar: "{transform_text(T_cam_base @ lidar.T_body_lidar())}"',
+        "    laser:",
+        f'      T_cam_laser: "{transform_text(T_cam_base @ scan.T_body_scan())}"',
+        "    odometry:",
+        f'      T_cam_base: "{transform_text(T_cam_base)}"',
     )
     return "\n".join(lines) + "\n"
+
+
+def transform_text(T: NDArray[np.float64]) -> str:
+    """A transform (4, 4) as parameters take it: 'x y z qx qy qz qw', to a tenth of a millimetre and 1e-6."""
+    metres = [f"{value:.4f}" for value in T[:3, 3]]
+    return " ".join(metres + [f"{value:.6f}" for value in quaternion(T[:3, :3])]).replace("-0.0000 ", "0.0000 ")
 
 
 def shipped() -> dict[str, str]:
     """File name → text of every parameter file in config/."""
     return {
         "depth.yaml": render(options(DepthConfig), "Parameters of the depth node, at their defaults. " + ADVICE),
-        "depth_simulated.yaml": _on_simulator(CameraSetup()),
+        "depth_simulated.yaml": _on_simulator(SimConfig()),
         "simulator.yaml": render(options(SimulatorConfig), "Parameters of the simulated robot, at their defaults."),
     }
 

@@ -43,6 +43,7 @@ def test_each_argument_sets_its_parameter_with_the_parameters_type() -> None:
         "autostart": False,
         "image_transport": "compressed",
         "scan.camera_height": 1.0,
+        "ground.enabled": True,
         "model.path": "7",
         "engine.backend": "openvino",
         "rectify": "never",
@@ -54,6 +55,7 @@ def test_each_argument_sets_its_parameter_with_the_parameters_type() -> None:
 def test_every_argument_that_names_a_parameter_names_one_that_exists() -> None:
     known = {item.name: item for item in options()}
     for argument in ARGUMENTS:
+        assert argument.switch == "" or known[argument.switch].default is False
         if argument.parameter not in ("", "use_sim_time"):
             item = known[argument.parameter]
             if argument.choices and item.choices:
@@ -112,3 +114,29 @@ def test_shared_memory_has_room_for_images_unless_the_middleware_is_configured(m
         with monkeypatch.context() as patch:
             patch.setenv(name, "mine")
             assert middleware_environment() == {}
+
+
+def test_a_sensors_topic_switches_it_on_and_is_remapped() -> None:
+    given = {"lidar": "/velodyne/points", "scan": "/laser", "odom": "/wheel/odom", "imu": "/imu/data"}
+    assert parameters(given) == {
+        "lidar.enabled": True, "laser.enabled": True, "odometry.enabled": True, "imu.enabled": True
+    }  # fmt: skip
+    assert set(remappings(given)) == {
+        ("lidar/points", "/velodyne/points"), ("lidar/scan", "/laser"), ("odom", "/wheel/odom"), ("imu", "/imu/data")
+    }  # fmt: skip
+    assert parameters({"camera_height": "0.4"}) == {"scan.camera_height": 0.4, "ground.enabled": True}
+
+
+def test_the_right_eye_alone_makes_a_pair_with_the_depth_camera() -> None:
+    assert parameters({"right": "/pair/right/image_rect"}) == {"stereo.enabled": True}
+    assert set(remappings({"right": "/pair/right/image_rect"})) == {
+        ("right/image", "/pair/right/image_rect"), ("right/camera_info", "/pair/right/camera_info")
+    }  # fmt: skip
+    both = {"left": "l/image", "right": "r/image", "right_info": "/calib/right"}
+    assert parameters(both) == {"stereo.enabled": True, "stereo.separate_left": True}
+    assert set(remappings(both)) == {
+        ("left/image", "l/image"), ("left/camera_info", "l/camera_info"), ("right/image", "r/image"),
+        ("right/camera_info", "/calib/right"),
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match="without 'right'"):
+        parameters({"left": "l/image"})

@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from depth_perception.config import DepthConfig, from_flat, option, options, read_parameters, to_flat
-from depth_perception.parameter_file import render, shipped
+from depth_perception.parameter_file import render, shipped, transform_text
 from depth_perception.sim.parameters import SimulatorConfig
 from depth_perception.sim.setup import CameraSetup
 
@@ -39,6 +40,13 @@ def test_the_simulated_robot_tells_the_node_where_its_camera_sits() -> None:
     camera = CameraSetup()
     assert scan.camera_height == camera.position[2]
     assert scan.camera_pitch == pytest.approx(math.radians(camera.pitch_deg), abs=1e-4)
+
+
+def test_a_transform_is_written_as_parameters_take_it() -> None:
+    T = np.eye(4)
+    T[:3, :3] = [[0, -1, 0], [1, 0, 0], [0, 0, 1]]  # a quarter turn to the left around z
+    T[:3, 3] = 1.5, -0.25, -0.00001
+    assert transform_text(T) == "1.5000 -0.2500 0.0000 0.000000 0.000000 0.707107 0.707107"
 
 
 @dataclass(frozen=True)
