@@ -10,14 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_perception import messages
+from depth_perception.anchor_points import anchor_points
 from depth_perception.camera import CameraModel
+from depth_perception.confidence import confidence
 from depth_perception.config import DepthConfig, ScanConfig
-from depth_perception.points import PointCloudBuilder
+from depth_perception.points import PointCloudBuilder, one_per_voxel, without_uncertain
 from depth_perception.preview import preview
+from depth_perception.quality_report import quality_status
 from depth_perception.records import DepthFrame
-from depth_perception.scan import Scan, ScanBuilder
+from depth_perception.scan import ScanBuilder
 
-NEEDS_DEPTH = ("depth/image", "depth/camera_info", "depth/image_mm", "depth/points", "depth/scan")
+NEEDS_DEPTH = (
+    "depth/image", "depth/camera_info", "depth/image_mm", "depth/std", "depth/confidence", "depth/points", "depth/scan",
+)  # fmt: skip
 
 
 class OutputBuilder:
@@ -33,13 +38,17 @@ class OutputBuilder:
     def __call__(self, frame: DepthFrame, config: DepthConfig, wanted: Collection[str]) -> Iterator[tuple[str, Any]]:
         """(topic, message) of every wanted output that this frame can give.
 
-        A frame without metric depth gives the preview only; a camera without calibration neither cloud nor scan nor
-        camera_info.
+        A frame without metric depth gives preview, quality and anchors only; a camera without calibration neither
+        cloud nor scan nor anchors nor camera_info.
         """
         makers = {
             "depth/image": self._image,
             "depth/camera_info": self._camera_info,
             "depth/image_mm": self._image_mm,
+            "depth/std": self._std,
+            "depth/confidence": self._confidence,
+            "depth/quality": self._quality,
+            "depth/anchors": self._anchors,
             "depth/points": self._cloud,
             "depth/scan": self._laser_scan,
             "depth/preview": self._preview,
@@ -69,33 +78,62 @@ class OutputBuilder:
         assert frame.depth is not None
         return messages.image_message(self._types, millimetres(frame.depth), "16UC1", frame.stamp_ns, frame.frame_id)
 
+    def _std(self, frame: DepthFrame, _config: DepthConfig) -> Any:
+        if frame.std is None:
+            return None
+        return messages.image_message(self._types, frame.std, "32FC1", frame.stamp_ns, frame.frame_id)
+
+    def _confidence(self, frame: DepthFrame, config: DepthConfig) -> Any:
+        if not config.scale.confidence or frame.std is None:
+            return None
+        assert frame.depth is not None
+        picture = confidence(frame.depth, frame.std)
+        return messages.image_message(self._types, picture, "mono8", frame.stamp_ns, frame.frame_id)
+
+    def _quality(self, frame: DepthFrame, _config: DepthConfig) -> Any:
+        status = quality_status(frame)
+        return messages.diagnostics_message(
+            self._types, int(status.level), status.name, status.message, status.values, frame.frame_id, frame.stamp_ns
+        )
+
+    def _anchors(self, frame: DepthFrame, _config: DepthConfig) -> Any:
+        if frame.camera is None or not frame.camera.is_calibrated:
+            return None
+        points = anchor_points(frame.anchors, frame.camera)
+        return messages.points_message(self._types, points, frame.stamp_ns, frame.frame_id)
+
     def _cloud(self, frame: DepthFrame, config: DepthConfig) -> Any:
         if frame.camera is None or not frame.camera.is_calibrated:
             return None
         assert frame.depth is not None
-        stride = config.points.stride
-        xyz = self._points(frame.depth, frame.camera, stride)
+        stride, voxel = config.points.stride, config.points.voxel
+        depth = frame.depth[::stride, ::stride]
+        if frame.std is not None:
+            depth = without_uncertain(depth, frame.std[::stride, ::stride], config.points.max_relative_std)
+        xyz = self._points(depth, frame.camera, stride)
         rgb = frame.image[::stride, ::stride] if config.points.rgb else None
-        return messages.cloud_message(self._types, xyz, rgb, frame.stamp_ns, frame.frame_id)
+        if voxel > 0.0:
+            kept = one_per_voxel(xyz.reshape(-1, 3), voxel)
+            xyz = xyz.reshape(1, -1, 3)[:, kept]
+            rgb = None if rgb is None else rgb.reshape(1, -1, 3)[:, kept]
+        return messages.cloud_message(self._types, xyz, rgb, frame.stamp_ns, frame.frame_id, is_dense=voxel > 0.0)
 
     def _laser_scan(self, frame: DepthFrame, config: DepthConfig) -> Any:
         if frame.camera is None or not frame.camera.is_calibrated:
             return None
         assert frame.depth is not None
-        scan = self._scan_of(frame.depth, frame.camera, config.scan, frame.prediction.shape)
+        scan = self._scan_builder(frame.camera, config.scan, frame.prediction.shape)(frame.depth, frame.std)
         since = 0 if self._last_stamp_ns is None else max(frame.stamp_ns - self._last_stamp_ns, 0)
         return messages.scan_message(
             self._types, scan.ranges, scan.angle_min, scan.angle_increment, scan.range_min, scan.range_max,
             scan_time=since * 1e-9, stamp_ns=frame.stamp_ns, frame_id=config.scan.output_frame,
         )  # fmt: skip
 
-    def _scan_of(
-        self, depth: NDArray[np.float32], camera: CameraModel, config: ScanConfig, seen_at: tuple[int, ...]
-    ) -> Scan:
+    def _scan_builder(self, camera: CameraModel, config: ScanConfig, seen_at: tuple[int, ...]) -> ScanBuilder:
         key = (camera, config, seen_at)
         if self._scan is None or (self._scan.camera, self._scan.config, self._scan.seen_at) != key:
             self._scan = ScanBuilder(camera, config, (seen_at[0], seen_at[1]))
-        return self._scan(depth)
+        return self._scan
 
     def _preview(self, frame: DepthFrame, config: DepthConfig) -> Any:
         picture = preview(frame, config.preview)

@@ -16,6 +16,8 @@ from depth_perception.messages.fill import (
     scan_message,
 )
 from depth_perception.messages.fill_cloud import cloud_message
+from depth_perception.messages.fill_diagnostics import diagnostics_message
+from depth_perception.messages.fill_points import points_message
 from depth_perception.messages.header import header_message, stamp_ns, to_stamp
 from depth_perception.messages.image import decode_image
 from depth_perception.messages.ros_types import RosTypes, live, recorded
@@ -35,9 +37,11 @@ __all__ = [
     "decode_image",
     "decode_rgb",
     "decode_scan",
+    "diagnostics_message",
     "header_message",
     "image_message",
     "live",
+    "points_message",
     "recorded",
     "scan_message",
     "stamp_ns",

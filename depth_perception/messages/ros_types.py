@@ -17,6 +17,9 @@ class RosTypes(Protocol):
     def new(self, name: str, /, **fields: Any) -> Any:
         """A message of type `name` (`sensor_msgs/msg/Image`) with all of its fields."""
 
+    def byte(self, value: int) -> Any:
+        """A field of type `byte`, which is bytes of length 1 for ROS and a number for rosbags."""
+
     def resize(self, message: Any, field: str, size: int) -> NDArray[np.uint8]:
         """Give an empty uint8 field `size` bytes; the writable view that comes back is the message's own memory."""
 
@@ -40,6 +43,9 @@ class LiveTypes:
                 setattr(message, field, values)
         return message
 
+    def byte(self, value: int) -> Any:
+        return bytes([value])
+
     def resize(self, message: Any, field: str, size: int) -> NDArray[np.uint8]:
         own = getattr(message, field)
         own.append(0)
@@ -58,6 +64,9 @@ class RecordedTypes:
 
     def new(self, name: str, /, **fields: Any) -> Any:
         return self._types[name](**fields)
+
+    def byte(self, value: int) -> Any:
+        return value
 
     def resize(self, message: Any, field: str, size: int) -> NDArray[np.uint8]:
         memory = np.empty(size, np.uint8)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2
@@ -18,6 +19,10 @@ TOPICS = {
     "depth/image": Image,
     "depth/camera_info": CameraInfo,
     "depth/image_mm": Image,
+    "depth/std": Image,
+    "depth/confidence": Image,
+    "depth/quality": DiagnosticArray,
+    "depth/anchors": PointCloud2,
     "depth/points": PointCloud2,
     "depth/scan": LaserScan,
     "depth/preview": Image,

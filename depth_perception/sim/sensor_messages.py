@@ -26,7 +26,6 @@ POINT = np.dtype(
         "itemsize": 24,
     }
 )
-FIELD_TYPES = {"<f4": 7, "<u2": 4}  # sensor_msgs/PointField FLOAT32, UINT16
 
 TOPICS = {
     "camera/image": "sensor_msgs/msg/Image",
@@ -65,26 +64,10 @@ def sensor_messages(types: messages.RosTypes, frame: SimFrame, wanted: Collectio
 def lidar_message(types: messages.RosTypes, turn: LidarSample) -> Any:
     """PointCloud2 with x y z intensity (float32), ring (uint16) and time (float32, s since the stamp)."""
     points = np.zeros(len(turn.points), POINT)
-    assert POINT.names is not None and POINT.fields is not None
+    assert POINT.names is not None
     for i, name in enumerate(POINT.names):
         points[name] = turn.points[:, i]
-    fields = [
-        types.new("sensor_msgs/msg/PointField", name=name, offset=POINT.fields[name][1],
-                  datatype=FIELD_TYPES[POINT.fields[name][0].str], count=1)
-        for name in POINT.names
-    ]  # fmt: skip
-    return types.new(
-        "sensor_msgs/msg/PointCloud2",
-        header=header_message(types, turn.stamp_ns, LIDAR),
-        height=1,
-        width=len(points),
-        fields=fields,
-        is_bigendian=False,
-        point_step=POINT.itemsize,
-        row_step=points.nbytes,
-        data=points.view(np.uint8),
-        is_dense=True,
-    )
+    return messages.points_message(types, points, turn.stamp_ns, LIDAR)
 
 
 def laser_message(types: messages.RosTypes, scan: ScanSample) -> Any:
