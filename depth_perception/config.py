@@ -55,6 +55,12 @@ class EngineConfig:
 class PointsConfig:
     stride: int = option(1, "publish every n-th row and column of the cloud", low=1, high=32)
     rgb: bool = option(True, "give the cloud's points the image's colour")
+    voxel: float = option(
+        0.0, "keep one point in each cube of this side, m: a cloud in no order; 0 = organised cloud", low=0.0, high=10.0
+    )
+    max_relative_std: float = option(
+        0.5, "points whose standard deviation is more than this share of their depth are left out", low=0.0, high=100.0
+    )
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,12 @@ class ScanConfig:
     range_min: float = option(0.2, "smallest range, m", low=0.0, high=100.0)
     range_max: float = option(
         10.0, "greatest range, m; a ray seen to be clear up to here is +Inf", low=0.1, high=1000.0
+    )
+    max_relative_std: float = option(
+        0.5,
+        "pixels whose standard deviation is more than this share of their depth are unknown: neither hit nor clear",
+        low=0.0,
+        high=100.0,
     )
 
     def __post_init__(self) -> None:

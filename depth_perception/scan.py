@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from depth_perception.camera import CameraModel
 from depth_perception.config import ScanConfig
 from depth_perception.errors import CalibrationError
+from depth_perception.mount import level_rotation
+from depth_perception.points import without_uncertain
 
 Float32 = NDArray[np.float32]
-
-# Optical axes (x right, y down, z forward) in a level body frame (x forward, y left, z up), camera level: REP-103.
-R_LEVEL_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 
 
 @dataclass(frozen=True)
@@ -28,18 +27,6 @@ class Scan:
     range_max: float
 
 
-def level_rotation(pitch: float, roll: float) -> NDArray[np.float64]:
-    """R_level_optical (3, 3) of a camera that looks down by `pitch` and whose right side hangs down by `roll`, rad.
-
-    Convention: R_level_camera = R_y(pitch) @ R_x(roll) in the body frame x forward, y left, z up, so positive pitch
-    lowers the optical axis and positive roll lowers the right side (REP-103).
-    """
-    cp, sp, cr, sr = np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
-    R_pitch = np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]])
-    R_roll = np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]])
-    return R_pitch @ R_roll @ R_LEVEL_OPTICAL
-
-
 class ScanBuilder:
     """Nearest obstacle per direction within a height band above level ground.
 
@@ -51,6 +38,9 @@ class ScanBuilder:
     - NaN, if any of its pixels is unknown, or none could see as far as `range_max` through the band;
     - +Inf, if nothing was hit and a pixel saw through the band up to `range_max`;
     - -Inf, if something is too close to be measured.
+
+    Where the depth's standard deviation is known, a pixel in which it is more than `max_relative_std` of the depth is
+    unknown: it marks nothing and its direction isn't clear.
 
     A camera that looks down never sees `range_max` inside the band: choose `range_max` as far as it can see, or the
     scan marks obstacles but clears nothing.
@@ -114,11 +104,13 @@ class ScanBuilder:
         beam = np.minimum(np.rint((azimuth.ravel() - low) / increment), self.beams - 1)
         return low, increment, beam.astype(np.int64)
 
-    def __call__(self, depth: Float32) -> Scan:
-        """(H, W) metres along the optical axis → the scan of this frame."""
+    def __call__(self, depth: Float32, std: Float32 | None = None) -> Scan:
+        """(H, W) metres along the optical axis, and their standard deviation in metres → the scan of this frame."""
         ranges = np.full(self.beams, np.nan, np.float32)
         if self._starts.size:
             z = depth.reshape(-1)[self._pixels]
+            if std is not None:
+                z = without_uncertain(z, std.reshape(-1)[self._pixels], self.config.max_relative_std)
             hit = (z >= self._enter) & (z <= self._leave)
             nearest = np.minimum.reduceat(np.where(hit, z * self._across, np.float32(np.inf)), self._starts)
             lowest = np.minimum.reduceat(z, self._starts)  # NaN if any pixel is unknown, -Inf if any is too close

@@ -9,7 +9,7 @@ from depth_perception.camera import CameraModel
 from depth_perception.config import PreviewConfig
 from depth_perception.errors import CalibrationError
 from depth_perception.outputs import millimetres
-from depth_perception.points import PointCloudBuilder
+from depth_perception.points import PointCloudBuilder, one_per_voxel, without_uncertain
 from depth_perception.preview import colour
 
 CAMERA = CameraModel(6, 8, np.array([[4.0, 0, 3.0], [0, 5.0, 2.0], [0, 0, 1]]))
@@ -27,7 +27,7 @@ def test_stride_keeps_the_rays_of_the_kept_pixels() -> None:
     depth = np.arange(1, 49, dtype=np.float32).reshape(6, 8)
     build = PointCloudBuilder()
     full = build(depth, CAMERA)
-    np.testing.assert_array_equal(build(depth, CAMERA, 3), full[::3, ::3])
+    np.testing.assert_array_equal(build(depth[::3, ::3], CAMERA, 3), full[::3, ::3])
 
 
 def test_unknown_and_infinite_depth_give_nan_points() -> None:
@@ -37,6 +37,30 @@ def test_unknown_and_infinite_depth_give_nan_points() -> None:
     for i in range(3):
         assert np.isnan(xyz[i, i]).all()
     assert np.isfinite(xyz).all(axis=2).sum() == 45
+
+
+def test_one_point_per_voxel_is_the_first_in_each() -> None:
+    cubes = [[0.0, 0, 1], [0.04, 0.09, 1.09], [-0.01, 0, 1], [np.nan] * 3, [0.1, 0, 1], [0.05, 0.05, 1.05]]
+    assert sorted(one_per_voxel(np.array(cubes, np.float32), 0.1).tolist()) == [0, 2, 4]
+
+
+def test_voxels_agree_with_a_search_for_unique_rows() -> None:
+    rng = np.random.default_rng(0)
+    xyz = rng.normal(0, [3, 1, 2], (5000, 3)).astype(np.float32)
+    xyz[::7] = np.nan
+    known = np.flatnonzero(np.isfinite(xyz[:, 2]))
+    _, first = np.unique(np.floor(xyz[known] * np.float32(4.0)), axis=0, return_index=True)
+    assert set(one_per_voxel(xyz, 0.25)) == set(known[first])
+
+
+def test_no_known_point_leaves_no_voxel() -> None:
+    assert one_per_voxel(np.full((9, 3), np.nan, np.float32), 0.1).size == 0
+
+
+def test_uncertain_points_are_unknown() -> None:
+    depth = np.array([[2.0, 2.0, np.inf, -np.inf, np.nan]], np.float32)
+    std = np.array([[0.9, 1.1, np.nan, np.nan, np.nan]], np.float32)
+    np.testing.assert_array_equal(without_uncertain(depth, std, 0.5), [[2.0, np.nan, np.inf, -np.inf, np.nan]])
 
 
 def test_uncalibrated_camera_has_no_cloud() -> None:

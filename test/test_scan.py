@@ -10,7 +10,8 @@ import pytest
 from depth_perception.camera import CameraModel
 from depth_perception.config import ScanConfig
 from depth_perception.errors import CalibrationError, ConfigError
-from depth_perception.scan import ScanBuilder, level_rotation
+from depth_perception.mount import level_rotation
+from depth_perception.scan import ScanBuilder
 
 CAMERA = CameraModel(120, 160, np.array([[100.0, 0, 75.0], [0, 110.0, 55.0], [0, 0, 1]]))
 CONFIG = ScanConfig(camera_height=0.6, height_min=0.1, height_max=1.2, range_min=0.2, range_max=6.0)
@@ -111,11 +112,21 @@ def test_a_camera_that_cannot_see_to_range_max_clears_nothing() -> None:
     assert np.isposinf(ScanBuilder(CAMERA, near)(depth).ranges).any()
 
 
-def test_pitch_and_roll_signs() -> None:
-    down = level_rotation(0.1, 0.0) @ [0, 0, 1]
-    assert down[2] == pytest.approx(-np.sin(0.1)), "positive pitch looks down"
-    right = level_rotation(0.0, 0.1) @ [1, 0, 0]
-    assert right[2] == pytest.approx(-np.sin(0.1)), "positive roll lowers the right side"
+def test_an_uncertain_pixel_is_unknown_neither_hit_nor_clear() -> None:
+    depth = world_depth(CONFIG, wall_x=3.0)
+    std = np.full_like(depth, 1.4)  # under half of 3 m
+    std[:, 40:60] = 1.6
+    ranges = ScanBuilder(CAMERA, CONFIG)(depth, std).ranges
+    assert np.isnan(ranges).sum() == pytest.approx(20, abs=3)
+    clear = world_depth(CONFIG, wall_x=50.0)
+    assert np.isnan(ScanBuilder(CAMERA, CONFIG)(clear, 0.6 * clear).ranges).all()
+    assert np.isposinf(ScanBuilder(CAMERA, CONFIG)(clear, 0.4 * clear).ranges).all()
+
+
+def test_what_is_infinite_has_no_std_and_stays() -> None:
+    none = np.full((120, 160), np.nan, np.float32)
+    for value, same in ((np.inf, np.isposinf), (-np.inf, np.isneginf)):
+        assert same(ScanBuilder(CAMERA, CONFIG)(np.full((120, 160), value, np.float32), none).ranges).all()
 
 
 def test_uncalibrated_camera_and_empty_band_are_refused() -> None:

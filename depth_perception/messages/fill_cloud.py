@@ -15,9 +15,16 @@ _FLOAT32 = 7  # sensor_msgs/PointField.FLOAT32
 
 
 def cloud_message(
-    types: RosTypes, xyz: NDArray[np.float32], rgb: NDArray[np.uint8] | None, stamp_ns: int, frame_id: str
+    types: RosTypes,
+    xyz: NDArray[np.float32],
+    rgb: NDArray[np.uint8] | None,
+    stamp_ns: int,
+    frame_id: str,
+    is_dense: bool = False,
 ) -> Any:
     """An organised cloud of (H, W, 3) metres (NaN unknown), with (H, W, 3) uint8 RGB colours unless `rgb` is None.
+
+    `is_dense` promises that no point is NaN; points in no order are (1, N, 3), and N may be 0.
 
     Fields x y z [rgb], all float32; `rgb` is 0x00RRGGBB in the bits of a float, as PCL and RViz read it. Its top byte
     is zero on purpose: 255 there makes a NaN of every colour with red ≥ 128, and readers that skip NaN drop the point.
@@ -25,7 +32,7 @@ def cloud_message(
     Raises:
         MessageError: shapes or dtypes are others.
     """
-    fits = xyz.ndim == 3 and xyz.shape[2] == 3 and xyz.dtype == np.float32 and xyz.size > 0
+    fits = xyz.ndim == 3 and xyz.shape[2] == 3 and xyz.dtype == np.float32 and (xyz.size > 0 or is_dense)
     if not fits or (rgb is not None and (rgb.shape != xyz.shape or rgb.dtype != np.uint8)):
         colours = "" if rgb is None else f" with colours {rgb.shape} of {rgb.dtype}"
         raise MessageError(f"points {xyz.shape} of {xyz.dtype}{colours} are no (H, W, 3) float32 [and uint8] arrays")
@@ -46,9 +53,9 @@ def cloud_message(
         point_step=point_step,
         row_step=point_step * width,
         data=data,
-        is_dense=False,
+        is_dense=is_dense,
     )
-    if rgb is not None:
+    if rgb is not None and xyz.size:
         _interleave(types.resize(message, "data", point_step * width * height), xyz, rgb)
     return message
 

@@ -167,6 +167,16 @@ def test_cloud(ros: Any) -> None:
     np.testing.assert_array_equal(cloud_xyz(message), XYZ.reshape(-1, 3))
 
 
+@pytest.mark.parametrize("count", [4, 0])
+def test_cloud_in_no_order(ros: Any, count: int) -> None:
+    """What thinning leaves: one row, no NaN, perhaps no point at all."""
+    types, sent = ros
+    xyz, colours = XYZ[:1, :count], COLOURS[:1, :count]
+    message = sent(cloud_message(types, xyz, colours, STAMP, FRAME, is_dense=True))
+    assert (message.height, message.width, message.is_dense) == (1, count, True)
+    np.testing.assert_array_equal(cloud_xyz(message), xyz.reshape(-1, 3))
+
+
 @pytest.mark.parametrize("contiguous", [True, False])
 def test_cloud_with_colour(ros: Any, contiguous: bool) -> None:
     types, sent = ros
