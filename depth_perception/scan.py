@@ -40,7 +40,9 @@ class ScanBuilder:
     - -Inf, if something is too close to be measured.
 
     Where the depth's standard deviation is known, a pixel in which it is more than `max_relative_std` of the depth is
-    unknown: it marks nothing and its direction isn't clear.
+    unknown: it marks nothing and its direction isn't clear. So is a hit that one standard deviation more would put on
+    the ground: depth too short by a share e lifts floor by e times the camera's height, at any distance. It costs an
+    obstacle its lowest part; what rises above that still marks.
 
     A camera that looks down never sees `range_max` inside the band: choose `range_max` as far as it can see, or the
     scan marks obstacles but clears nothing.
@@ -78,6 +80,7 @@ class ScanBuilder:
         self._enter, self._leave = enter[order].astype(np.float32), leave[order].astype(np.float32)
         self._across = across[order].astype(np.float32)
         self._reaches = reach[order] >= config.range_max
+        self._ground = self._ground_depth(up[order])
 
     def _band(self, up: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Depths (N,) at which rays of climb `up` (m of height per m of depth) enter and leave the band; empty: inf."""
@@ -89,6 +92,11 @@ class ScanBuilder:
         inside = low <= 0.0 <= high
         enter = np.where(level, 0.0 if inside else np.inf, np.maximum(enter, 0.0))
         return enter, np.where(level, np.inf if inside else 0.0, leave)
+
+    def _ground_depth(self, up: NDArray[np.float64]) -> Float32:
+        """Depths (N,) at which rays of that climb meet the ground; +Inf where they don't, or the band reaches it."""
+        below = (up < 0.0) & (self.config.camera_height > 0.0) & (self.config.height_min > 0.0)
+        return np.where(below, -self.config.camera_height / np.where(below, up, 1.0), np.inf).astype(np.float32)
 
     def _bins(self, azimuth: NDArray[np.float64]) -> tuple[float, float, NDArray[np.int64]]:
         """angle_min, increment, and the beam of every pixel.
@@ -109,9 +117,9 @@ class ScanBuilder:
         ranges = np.full(self.beams, np.nan, np.float32)
         if self._starts.size:
             z = depth.reshape(-1)[self._pixels]
-            if std is not None:
-                z = without_uncertain(z, std.reshape(-1)[self._pixels], self.config.max_relative_std)
             hit = (z >= self._enter) & (z <= self._leave)
+            if std is not None:
+                z, hit = self._doubt(z, hit, std.reshape(-1)[self._pixels])
             nearest = np.minimum.reduceat(np.where(hit, z * self._across, np.float32(np.inf)), self._starts)
             lowest = np.minimum.reduceat(z, self._starts)  # NaN if any pixel is unknown, -Inf if any is too close
             through = np.logical_or.reduceat((z > self._leave) & self._reaches, self._starts)
@@ -119,3 +127,9 @@ class ScanBuilder:
             clear = np.where(np.isfinite(lowest) | np.isposinf(lowest), clear, lowest)
             ranges[self._filled] = np.where(np.isfinite(nearest), nearest, clear)
         return Scan(ranges, self.angle_min, self.angle_increment, self.config.range_min, self.config.range_max)
+
+    def _doubt(self, z: Float32, hit: NDArray[np.bool_], std: Float32) -> tuple[Float32, NDArray[np.bool_]]:
+        """Depths and hits without those that are too uncertain, and without hits that may be floor."""
+        z = without_uncertain(z, std, self.config.max_relative_std)
+        unknown = np.isnan(z) | (hit & (z + std >= self._ground))
+        return np.where(unknown, np.float32(np.nan), z), hit & ~unknown

@@ -123,6 +123,26 @@ def test_an_uncertain_pixel_is_unknown_neither_hit_nor_clear() -> None:
     assert np.isposinf(ScanBuilder(CAMERA, CONFIG)(clear, 0.4 * clear).ranges).all()
 
 
+def test_a_hit_that_may_be_floor_is_unknown() -> None:
+    """Depth 20 % short lifts floor by 0.2 * 0.6 m = 0.12 m, above height_min: an obstacle, unless std is known."""
+    depth = np.float32(0.8) * world_depth(CONFIG, wall_x=50.0)
+    assert np.isfinite(ScanBuilder(CAMERA, CONFIG)(depth).ranges).all()
+    assert np.isnan(ScanBuilder(CAMERA, CONFIG)(depth, 0.3 * depth).ranges).all(), "1.04 of the floor's depth"
+    assert np.isfinite(ScanBuilder(CAMERA, CONFIG)(depth, 0.2 * depth).ranges).all(), "0.96 of it"
+
+
+def test_what_rises_above_the_doubt_still_marks() -> None:
+    depth = world_depth(CONFIG, 50.0, box=(2.0, 0.8, 0.4))  # 0.5 m high, ten centimetres below the camera
+    sure, doubtful = (ScanBuilder(CAMERA, CONFIG)(depth, std).ranges for std in (None, 0.4 * depth))
+    np.testing.assert_array_equal(np.isfinite(sure), np.isfinite(doubtful))
+
+
+def test_a_band_that_reaches_the_ground_takes_floor_for_what_it_is() -> None:
+    config = dataclasses.replace(CONFIG, height_min=-0.2)
+    depth = world_depth(CONFIG, wall_x=50.0)
+    assert np.isfinite(ScanBuilder(CAMERA, config)(depth, 0.3 * depth).ranges).all()
+
+
 def test_what_is_infinite_has_no_std_and_stays() -> None:
     none = np.full((120, 160), np.nan, np.float32)
     for value, same in ((np.inf, np.isposinf), (-np.inf, np.isneginf)):
