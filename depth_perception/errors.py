@@ -16,6 +16,10 @@ class CalibrationError(DepthPerceptionError):
     """A camera is uncalibrated, of another size than its image, or of an unknown distortion model."""
 
 
+class MeasurementError(DepthPerceptionError):
+    """What a sensor measured can't give an image its scale: too old, no points, or nobody knows where it sits."""
+
+
 class ModelError(DepthPerceptionError):
     """A model file is missing, isn't ONNX, or doesn't keep the model contract."""
 
