@@ -24,7 +24,9 @@ OBSTACLE = {
 VOXEL = (OBSTACLE - {"min_obstacle_height"}) | {  # humble's voxel layer has no min_obstacle_height
     "z_voxels", "origin_z", "z_resolution", "unknown_threshold", "mark_threshold", "publish_voxel_map",
 }  # fmt: skip
-INFLATION = {"plugin", "enabled", "inflation_radius", "cost_scaling_factor", "inflate_unknown", "inflate_around_unknown"}
+INFLATION = {
+    "plugin", "enabled", "inflation_radius", "cost_scaling_factor", "inflate_unknown", "inflate_around_unknown",
+}  # fmt: skip
 SOURCE = {
     "topic", "sensor_frame", "observation_persistence", "expected_update_rate", "data_type", "min_obstacle_height",
     "max_obstacle_height", "inf_is_valid", "marking", "clearing", "obstacle_max_range", "obstacle_min_range",

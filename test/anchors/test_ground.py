@@ -122,6 +122,29 @@ def test_a_side_wall_is_no_ground(kind: DepthKind) -> None:
     assert len(anchors) == 0 and anchors.note
 
 
+def test_a_wall_agrees_with_the_ground_over_few_distances_only() -> None:
+    """A camera that looks up sees a thin strip that could be ground; there a wall lies within the tolerance."""
+    mount = Mount(0.7, -0.35, 0.0)
+    anchors = anchors_of(wall_depth(mount, 2.0), mount=mount)
+    assert len(anchors) == 0 and "wall" in anchors.note
+
+
+def test_too_little_ground_is_no_consensus() -> None:
+    """A seventh of the columns shows ground; in the others things stand at all distances."""
+    depth = ground_depth() * np.random.default_rng(0).uniform(0.1, 0.8, (1, W))
+    depth[:, :18] = ground_depth()[:, :18]
+    anchors = anchors_of(depth)
+    assert len(anchors) == 0 and "only" in anchors.note
+
+
+def test_a_plane_that_does_not_reach_the_bottom_is_no_ground() -> None:
+    """The robot's own hood hides the lowest third, and what is above it may be anything."""
+    depth = ground_depth()
+    depth[66:] = 0.1
+    anchors = anchors_of(depth)
+    assert len(anchors) == 0 and "bottom" in anchors.note
+
+
 def test_a_table_with_floor_beside_it_is_no_ground() -> None:
     """Most of the lower image is a table 0.3 m under the camera; beside it the floor lies lower."""
     table = ground_depth(Mount(0.3, MOUNT.pitch_rad, MOUNT.roll_rad))
