@@ -114,7 +114,7 @@ class ScaleConfig:
     )
     residual_field: bool = option(True, "pull the depth onto the anchors locally")
     field_reach: float = option(
-        0.15, "how far an anchor's pull reaches, as a share of the image's width", low=0.01, high=2.0
+        0.7, "how far an anchor's pull reaches, as a share of the image's width", low=0.01, high=2.0
     )
     held_out_share: float = option(
         0.2,
@@ -176,7 +176,7 @@ class StereoConfig:
         0.5, "nearest depth that is searched, m: twice as near costs twice the time", low=0.05, high=50.0
     )
     max_anchors: int = option(2000, "anchors of a pair, spread over the image", low=16, high=100000)
-    sigma_px: float = option(0.25, "standard deviation of a disparity, px of the matched size", low=0.01, high=5.0)
+    sigma_px: float = option(0.15, "standard deviation of a disparity, px of the matched size", low=0.01, high=5.0)
     T_left_right: str = option(
         "",
         "right camera in the left one's optical frame, if camera_info has no baseline; as lidar.T_cam_lidar",

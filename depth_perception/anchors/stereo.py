@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_perception.anchors.blocks import image_blocks
-from depth_perception.anchors.disparity import UNIT, DisparityMatcher
+from depth_perception.anchors.disparity import UNIT, DisparityMatcher, pixels
 from depth_perception.anchors.stereo_geometry import StereoGeometry, stereo_geometry
 from depth_perception.camera import CameraModel
 from depth_perception.config import StereoConfig
@@ -164,7 +164,7 @@ class _Plan:
         """
         row, column = np.divmod(chosen, self.width)
         reach = self.left.fx * self.geometry.baseline
-        z = reach / (disparity.ravel()[chosen] / UNIT - self.offset)
+        z = reach / (pixels(disparity.ravel()[chosen]) - self.offset)
         rays = np.stack(
             [(column - self.left.cx) / self.left.fx, (row - self.left.cy) / self.left.fy, np.ones(len(row))]
         )
