@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_perception.bags.types import jazzy
+from depth_perception.bags.types import RENAMED, jazzy
+from depth_perception.errors import CalibrationError, MessageError
+from depth_perception.extrinsics import TransformTree, transform_from_message
+
+if TYPE_CHECKING:
+    from depth_perception.bags.reader import Bag
+
+log = logging.getLogger(__name__)
+TF_STATIC, TF_MESSAGE = "/tf_static", "tf2_msgs/msg/TFMessage"
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +53,30 @@ def tf_static_message(transforms: Iterable[StaticTransform], stamp_ns: int = 0) 
             )
         )
     return types["tf2_msgs/msg/TFMessage"](transforms=stamped)
+
+
+def transform_tree(bag: Bag) -> TransformTree:
+    """Everything on a recording's `/tf_static` (ROS 1 too); without that topic an empty tree.
+
+    A damaged message, or a transform that is no rigid motion, is logged and left out, as tf2 does.
+    """
+    tree = TransformTree()
+    topic = bag.topics.get(TF_STATIC)
+    if topic is None or RENAMED.get(topic.type, topic.type) != TF_MESSAGE:
+        return tree
+    for raw in bag.raw([TF_STATIC]):
+        try:
+            transforms = bag.decode(raw).transforms
+        except MessageError as error:
+            log.warning("a message on %s is left out: %s", TF_STATIC, error)
+            continue
+        for stamped in transforms:
+            parent, child = str(stamped.header.frame_id), str(stamped.child_frame_id)
+            try:
+                tree.add(StaticTransform(parent, child, transform_from_message(stamped.transform)))
+            except CalibrationError as error:
+                log.warning("%s -> %s on %s is left out: %s", parent, child, TF_STATIC, error)
+    return tree
 
 
 def quaternion(R: NDArray[np.float64]) -> tuple[float, float, float, float]:
