@@ -64,6 +64,7 @@ setup(
         "lz4>=4",
         "zstandard>=0.20",
         "pyyaml>=6",
+        "scipy>=1.11",
         "tqdm>=4.60",
     ],
     extras_require={
@@ -73,7 +74,7 @@ setup(
         "tensorrt": ["tensorrt>=10.3"],
         "import": ["onnx>=1.16"],
         "train": ["torch>=2.4", "onnx>=1.16"],
-        "test": ["pytest>=7", "setuptools>=70.1", "hypothesis>=6", "onnx>=1.16", "scipy>=1.11"],
+        "test": ["pytest>=7", "setuptools>=70.1", "hypothesis>=6", "onnx>=1.16"],
         "dev": ["ruff>=0.6", "mypy>=1.10", "types-PyYAML"],
     },
     entry_points={

@@ -112,6 +112,9 @@ class ScaleConfig:
         "has any)",
         choices=("nan", "prior"),
     )
+    correct_metric: bool = option(
+        True, "correct a model that has metres of its own; false: only measure how wrong it is"
+    )
     residual_field: bool = option(True, "pull the depth onto the anchors locally")
     field_reach: float = option(
         0.7, "how far an anchor's pull reaches, as a share of the image's width", low=0.01, high=2.0

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from depth_perception.alignment import Aligner, Alignment, Unscaled
+from depth_perception.anchors.builder import AnchorBuilder
 from depth_perception.camera import CameraModel, Rectifier
 from depth_perception.config import DepthConfig
 from depth_perception.engines import load_engine
 from depth_perception.errors import CalibrationError, EngineError
 from depth_perception.model import load_model, resolve_model
-from depth_perception.records import DepthFrame, DepthKind, Frame, Quality
+from depth_perception.records import Anchors, DepthFrame, DepthKind, Frame, Measurement, Quality
 from depth_perception.upsample import Upsampler
 
 if TYPE_CHECKING:
@@ -73,6 +76,7 @@ class Pipeline:
         self._rectifier: Rectifier | None = None
         self._upsampler: Upsampler | None = None
         self._size: tuple[int, ...] = ()
+        self._anchors, self._align = AnchorBuilder(), Aligner()
         self.model: DepthModel = load_model(resolve_model(config.model.path))
         self.choice: Choice = load_engine(self.model, config.engine)
 
@@ -80,9 +84,12 @@ class Pipeline:
         """Free the backend."""
         self.choice.engine.close()
 
-    def process(self, frame: Frame) -> DepthFrame:
-        """The whole method: rectify, infer, scale, limit, bring back to the camera's resolution. Raises as `infer`."""
-        return self.finish(self.infer(frame))
+    def process(self, frame: Frame, measurements: Sequence[Measurement] = ()) -> DepthFrame:
+        """The whole method: rectify, infer, scale, limit, bring back to the camera's resolution. Raises as `infer`.
+
+        `measurements` are those of other sensors that belong to the frame.
+        """
+        return self.finish(self.infer(frame), measurements)
 
     def infer(self, frame: Frame) -> Inference:
         """The first half, up to the network's output.
@@ -102,17 +109,64 @@ class Pipeline:
         watch.lap("infer")
         return Inference(frame, image, camera, covered, prediction, self.model.contract, watch)
 
-    def finish(self, inference: Inference) -> DepthFrame:
-        """The second half: metres at the camera's resolution."""
+    def finish(self, inference: Inference, measurements: Sequence[Measurement] = ()) -> DepthFrame:
+        """The second half: metres at the camera's resolution, aligned with what other sensors measured."""
         frame, watch = inference.frame, inference.watch
         watch.resume()
-        metric, quality = _to_metres(inference)
-        depth = None if metric is None else self._to_camera_size(metric, inference)
+        view, reason = self._unscaled(inference)
+        anchors = self._measured(inference, measurements)
+        watch.lap("anchors")
+        expected = self._expects_anchors or bool(measurements)
+        if view is None:
+            aligned = Alignment(None, None, Quality("none", float("nan"), 0.0, reason))
+        else:
+            aligned = self._align(view, anchors, frame.stamp_ns, self.config.scale, expected)
+        if aligned.depth is None and view is not None:
+            reason = f"the model gives {inference.contract.kind.value}: {aligned.quality.reason}"
+            aligned = replace(aligned, quality=replace(aligned.quality, reason=reason))
+        watch.lap("align")
+        depth, std = self._at_camera_size(aligned, inference, expected)
         watch.lap("upsample")
         return DepthFrame(
             depth, inference.prediction, inference.contract.kind, frame.stamp_ns, frame.frame_id, inference.camera,
-            inference.image, quality, stages_ms=watch.stages_ms,
+            inference.image, aligned.quality, std, aligned.anchors, watch.stages_ms,
         )  # fmt: skip
+
+    @property
+    def _expects_anchors(self) -> bool:
+        """True if a sensor is set up to measure the scale."""
+        config = self.config
+        sources = (config.lidar.enabled, config.laser.enabled, config.stereo.enabled, config.ground.enabled)
+        return config.scale.enabled and any(sources)
+
+    def _measured(self, inference: Inference, measurements: Sequence[Measurement]) -> list[Anchors]:
+        camera = inference.camera
+        if not self.config.scale.enabled or camera is None or not camera.is_calibrated:
+            return []
+        kind, stamp_ns = inference.contract.kind, inference.frame.stamp_ns
+        return self._anchors(measurements, camera, inference.prediction, kind, stamp_ns, self.config)
+
+    def _unscaled(self, inference: Inference) -> tuple[Unscaled | None, str]:
+        """The prediction in its own metres where it has any; or None and why it is of no use."""
+        prediction, camera, contract = inference.prediction, inference.camera, inference.contract
+        if contract.canonical_focal is not None:
+            if camera is None or not camera.is_calibrated:
+                state = "no camera_info" if camera is None else "camera_info has K = 0 (uncalibrated)"
+                return None, f"{state}: this model needs fx for metres"
+            scale = np.float32(camera.fx * contract.width / camera.width / contract.canonical_focal)
+        else:
+            scale = np.float32(1.0)
+        if contract.kind is DepthKind.METRIC_INVERSE:
+            with np.errstate(divide="ignore"):
+                prediction = np.reciprocal(prediction)
+        is_inverse = contract.kind is DepthKind.RELATIVE_INVERSE
+        values = prediction if is_inverse else prediction * scale
+        prior_std = contract.relative_std if contract.kind.is_metric else None
+        return Unscaled(values, is_inverse, prior_std, inference.image, self._limits(contract)[1]), ""
+
+    def _limits(self, contract: Contract) -> tuple[float, float]:
+        """Nearest and farthest depth, m."""
+        return self.config.min_depth or contract.min_depth, self.config.max_depth or contract.max_depth
 
     def _use_shape_for(self, frame: Frame) -> None:
         """Of the models that ship, take the one whose shape is nearest the camera's."""
@@ -155,11 +209,23 @@ class Pipeline:
                 choice = load_engine(self.model, fallback, exclude=self._failed)
                 self.choice = replace(choice, reason=f"{failed} failed ({error}); {choice.reason}")
 
+    def _at_camera_size(
+        self, aligned: Alignment, inference: Inference, expected: bool
+    ) -> tuple[Float32 | None, Float32 | None]:
+        """Depth and std at the camera's resolution.
+
+        Where a sensor is expected to measure the scale and none does, depth is published as unknown, so that whoever
+        drives on it learns that; a relative model without any such sensor gives no depth at all.
+        """
+        if aligned.depth is None:
+            return (np.full(inference.image.shape[:2], np.nan, np.float32) if expected else None), None
+        depth = self._to_camera_size(aligned.depth, inference)
+        return depth, None if aligned.std is None else _std_at(aligned.std, depth)
+
     def _to_camera_size(self, depth: Float32, inference: Inference) -> Float32:
         """Metres at the camera's resolution: NaN unknown, +Inf beyond the range, -Inf before it (REP-117)."""
         size = (inference.image.shape[0], inference.image.shape[1])
-        low = self.config.min_depth or inference.contract.min_depth
-        high = self.config.max_depth or inference.contract.max_depth
+        low, high = self._limits(inference.contract)
         if not depth.min() > 0.0:  # also true for NaN
             depth = np.where(depth > 0.0, depth, np.float32(np.nan))
         if self._upsampler is None or (self._upsampler.from_size, self._upsampler.to_size) != (depth.shape, size):
@@ -173,24 +239,13 @@ class Pipeline:
         return full
 
 
-def _to_metres(inference: Inference) -> tuple[Float32 | None, Quality]:
-    """Metres at the network's resolution, or None and why there are none."""
-    prediction, camera, contract = inference.prediction, inference.camera, inference.contract
-    nothing = Quality("none", float("nan"), 0.0)
-    if not contract.kind.is_metric:
-        reason = f"the model gives {contract.kind.value}: no metric depth until a sensor measures the scale"
-        return None, replace(nothing, reason=reason)
-    scale = 1.0
-    if contract.canonical_focal is not None:
-        if camera is None or not camera.is_calibrated:
-            state = "no camera_info" if camera is None else "camera_info has K = 0 (uncalibrated)"
-            return None, replace(nothing, reason=f"{state}: this model needs fx for metres")
-        scale = camera.fx * contract.width / camera.width / contract.canonical_focal
-    with np.errstate(divide="ignore"):
-        depth = np.reciprocal(prediction) if contract.kind is DepthKind.METRIC_INVERSE else prediction
-    depth = depth * np.float32(scale)
-    finite = float(np.count_nonzero(np.isfinite(depth))) / depth.size
-    return depth, Quality("prior", contract.relative_std, finite)
+def _std_at(std: Float32, depth: Float32) -> Float32:
+    """Standard deviation (h, w) at the size of depth (H, W); NaN where depth isn't finite."""
+    import cv2
+
+    full: Float32 = cv2.resize(std, (depth.shape[1], depth.shape[0]), interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
+    full[~np.isfinite(depth)] = np.nan
+    return full
 
 
 def wants_rectification(mode: str, image_topic: str) -> bool:

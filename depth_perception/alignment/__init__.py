@@ -1,0 +1,5 @@
+"""Metres from anchors: what the model leaves open is fitted, checked, filtered over time and corrected locally."""
+
+from depth_perception.alignment.aligner import Aligner, Alignment, Unscaled
+
+__all__ = ["Aligner", "Alignment", "Unscaled"]
