@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
@@ -11,10 +12,13 @@ from depth_perception.bags.camera_topics import COMPRESSED, CameraTopics
 from depth_perception.camera import CameraModel
 from depth_perception.config import DepthConfig
 from depth_perception.errors import CalibrationError, MessageError
+from depth_perception.measurements import NOTHING, Selection
 from depth_perception.pairing import CameraInfoPairing
+from depth_perception.recorded_sensors import RecordedSensors
 from depth_perception.records import Frame
 from depth_perception.watch import ImageWatch
 
+MOST_HELD = 64  # images, serialised
 BAD_IMAGE, BAD_INFO = "bad image message", "bad camera_info"
 
 
@@ -26,16 +30,37 @@ class RecordedFrame:
     frame: Frame | None
     reason: str = ""  # why there is no frame: short, to be counted
     detail: str = ""  # the same with this frame's numbers
+    selection: Selection = NOTHING  # what the sensors say about it
 
 
 Camera = CameraModel | CalibrationError | MessageError
 
 
-class RecordedFrames:
-    """Every image of the recording as a `RecordedFrame`; messages of the `copied` topics as they are, in between."""
+@dataclass(frozen=True)
+class _Held:
+    """An image that waits for its measurements."""
 
-    def __init__(self, bag: Bag, topics: CameraTopics, config: DepthConfig, copied: Collection[str] = ()) -> None:
-        self._bag, self._topics, self._config = bag, topics, config
+    stamp_ns: int
+    raw: RawMessage
+    camera: Camera | None
+
+
+class RecordedFrames:
+    """Every image of the recording as a `RecordedFrame`; messages of the `copied` topics as they are, in between.
+
+    With sensors, images are held back until the measurements nearest to them are known, which may come after them.
+    """
+
+    def __init__(
+        self,
+        bag: Bag,
+        topics: CameraTopics,
+        config: DepthConfig,
+        copied: Collection[str] = (),
+        sensors: RecordedSensors | None = None,
+    ) -> None:
+        self._bag, self._topics, self._config, self._sensors = bag, topics, config, sensors
+        self._held: deque[_Held] = deque()
         self._copied = set(copied)
         self._decode = (
             messages.decode_compressed if bag.topics[topics.image].type == COMPRESSED else messages.decode_rgb
@@ -48,17 +73,36 @@ class RecordedFrames:
             None if info_topic is None else next((self._camera(raw)[1] for raw in self._bag.raw([info_topic])), None)
         )
         pairing: CameraInfoPairing[RawMessage, Camera] = CameraInfoPairing(first, patience=4 if info_topic else 0)
-        for raw in self._bag.raw({image_topic, *([info_topic] if info_topic else ()), *self._copied}):
+        measured = self._sensors.topics if self._sensors is not None else set()
+        cameras = {image_topic, *([info_topic] if info_topic else ())}
+        for raw in self._bag.raw({*cameras, *measured, *self._copied}):
             if raw.channel.topic in self._copied:
                 yield raw
+            if self._sensors is not None and raw.channel.topic in measured:
+                self._sensors.add(raw)
             if raw.channel.topic == info_topic:
-                pairs = pairing.add_info(*self._camera(raw))
+                self._hold(pairing.add_info(*self._camera(raw)))
             elif raw.channel.topic == image_topic:
-                pairs = pairing.add_image(self._stamp_ns(raw), raw)
-            else:
-                continue
-            yield from (self._frame(image, camera) for image, camera in pairs)
-        yield from (self._frame(image, camera) for image, camera in pairing.flush())
+                self._hold(pairing.add_image(self._stamp_ns(raw), raw))
+            yield from self._settled(raw.log_time_ns)
+        self._hold(pairing.flush())
+        yield from self._settled(None)
+
+    def _hold(self, pairs: Iterator[tuple[RawMessage, Camera | None]]) -> None:
+        self._held.extend(_Held(self._stamp_ns(raw), raw, camera) for raw, camera in pairs)
+
+    def _settled(self, now_ns: int | None) -> Iterator[RecordedFrame]:
+        """The images that need wait no longer at log time `now_ns`; None: the recording has ended."""
+        while self._held:
+            first = self._held[0]
+            if now_ns is not None and len(self._held) <= MOST_HELD and not self._may_go(first, now_ns):
+                return
+            self._held.popleft()
+            yield self._frame(first.raw, first.camera)
+
+    def _may_go(self, held: _Held, now_ns: int) -> bool:
+        sensors = self._sensors
+        return sensors is None or sensors.settled(held.stamp_ns, now_ns - held.raw.log_time_ns)
 
     def _stamp_ns(self, raw: RawMessage) -> int:
         """Acquisition time; of a message that can't be decoded the log time, so that it keeps its place."""
@@ -90,4 +134,5 @@ class RecordedFrames:
         if complaint and not self._config.process_bad_images:
             return RecordedFrame(raw.log_time_ns, None, complaint.split(" (")[0], complaint)
         frame = Frame(image, messages.stamp_ns(message.header), str(message.header.frame_id), camera)
-        return RecordedFrame(raw.log_time_ns, frame)
+        selection = self._sensors.window.select(frame, self._config) if self._sensors is not None else NOTHING
+        return RecordedFrame(raw.log_time_ns, frame, selection=selection)

@@ -15,7 +15,27 @@ if TYPE_CHECKING:
 OPTIONAL_OUTPUTS = {
     "preview": "also write depth/preview, coloured rgb8",
     "points": "also write depth/points (16 bytes a pixel: about 5 MB a frame at 640x480)",
-    "scan": "also write depth/scan; say the camera's height in --params-file (scan.camera_height)",
+    "depth-scan": "also write depth/scan; say the camera's height with --camera-height",
+    "std": "also write depth/std, one standard deviation of depth in metres",
+    "anchors": "also write depth/anchors, the measured points and what became of them",
+}
+SENSORS = {  # flag → the node's topic, and what it is
+    "lidar": ("lidar/points", "a LiDAR (PointCloud2)"),
+    "scan": ("lidar/scan", "a laser scanner (LaserScan)"),
+    "left": ("left/image", "the left eye of a stereo pair; default: the image that depth is made for"),
+    "right": ("right/image", "the right eye of a stereo pair"),
+    "right-info": ("right/camera_info", "its calibration; default: the right image's neighbour"),
+    "left-info": ("left/camera_info", "the left eye's calibration; default: the left image's neighbour"),
+    "odom": ("odom", "odometry, to deskew the LiDAR"),
+    "imu": ("imu", "an IMU, whose gravity tells the camera's pitch and roll"),
+}
+MOUNTINGS = {  # flag → the parameter that it sets
+    "T-cam-lidar": "lidar.T_cam_lidar",
+    "T-cam-laser": "laser.T_cam_laser",
+    "T-left-right": "stereo.T_left_right",
+    "T-cam-left": "stereo.T_cam_left",
+    "T-cam-base": "odometry.T_cam_base",
+    "T-cam-imu": "imu.T_cam_imu",
 }
 LINE_PERIOD_S = 5.0
 
@@ -36,6 +56,16 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--backend", help="inference backend: auto, onnxruntime, openvino, …")
     parser.add_argument("--rectify", choices=("auto", "always", "never"), help="rectify the image before the network")
     parser.add_argument("--params-file", metavar="FILE", help="ROS parameter file of the depth node")
+    measuring = parser.add_argument_group("what measures the scale")
+    for flag, (_, text) in SENSORS.items():
+        measuring.add_argument(f"--{flag}", metavar="TOPIC", help=text)
+    measuring.add_argument(
+        "--camera-height", metavar="M", type=float, help="height of the camera above the ground, m, which it then sees"
+    )
+    for flag, parameter in MOUNTINGS.items():
+        measuring.add_argument(
+            f"--{flag}", metavar="'X Y Z QX QY QZ QW'", help=f"{parameter}; default: as the recording's transforms say"
+        )
     for name, text in OPTIONAL_OUTPUTS.items():
         parser.add_argument(f"--{name}", action="store_true", help=text)
     parser.add_argument("--copy-inputs", action="store_true", help="copy all input topics, not only transforms")
@@ -53,12 +83,17 @@ def run(args: argparse.Namespace) -> int:
     from depth_perception.convert import DEFAULT_OUTPUTS, convert
 
     config = configuration(args)
-    outputs = [*DEFAULT_OUTPUTS, *(f"depth/{name}" for name in OPTIONAL_OUTPUTS if getattr(args, name))]
+    sensors = {topic: value for flag, (topic, _) in SENSORS.items() if (value := _given(args, flag))}
+    wanted = [name for name in OPTIONAL_OUTPUTS if _given(args, name)]
+    outputs = [*DEFAULT_OUTPUTS, *("depth/" + name.removeprefix("depth-") for name in wanted)]
+    if sensors or config.ground.enabled:
+        outputs.append("depth/quality")
     if config.publish_mm:
         outputs.append("depth/image_mm")
     with _ProgressLine() as progress:
         summary = convert(
-            args.source, args.out, image=args.image, camera_info=args.camera_info, config=config, outputs=outputs,
+            args.source, args.out, image=args.image, camera_info=args.camera_info, sensors=sensors, config=config,
+            outputs=outputs,
             copy_inputs=args.copy_inputs, compression=args.compression, progress=progress,
         )  # fmt: skip
     print(report(summary))
@@ -69,8 +104,15 @@ def configuration(args: argparse.Namespace) -> DepthConfig:
     """The parameter file, then the command line. Raises ConfigError."""
     values: dict[str, Value] = read_parameters(args.params_file) if args.params_file else {}
     given = {"model.path": args.model, "engine.backend": args.backend, "rectify": args.rectify}
+    given |= {parameter: _given(args, flag) for flag, parameter in MOUNTINGS.items()}
+    if args.camera_height is not None:
+        given |= {"scan.camera_height": args.camera_height, "ground.enabled": True}
     values |= {name: value for name, value in given.items() if value is not None}
     return from_flat(values)  # type: ignore[no-any-return]
+
+
+def _given(args: argparse.Namespace, flag: str) -> Any:
+    return getattr(args, flag.replace("-", "_"))
 
 
 def report(summary: ConvertSummary) -> str:
@@ -81,6 +123,8 @@ def report(summary: ConvertSummary) -> str:
         f"{summary.depth_images} depth images of {summary.images} in {summary.seconds:.1f} s "
         f"({rate:.1f}/s, {summary.backend}) -> {summary.out}"
     ]
+    lines += [scale] if (scale := summary.describe_scale()) else []
+    lines += [f"warning: {loss.count} × {loss.example}" for loss in summary.warned.values()]
     lines += [f"note: {note}" for note in summary.notes]
     lines += [f"damaged: {problem}" for problem in summary.problems]
     lines += [f"without depth: {loss.count} × {reason}: {loss.example}" for reason, loss in summary.lost.items()]

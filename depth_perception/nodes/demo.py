@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ import numpy as np
 
 from depth_perception.bags import BagWriter
 from depth_perception.bags.transforms import tf_static_message
-from depth_perception.bringup import SIMULATED, installed_file, middleware_environment
+from depth_perception.bringup import SIMULATED, installed_file, middleware_environment, parameters, remappings
 from depth_perception.demo_report import write_report
 from depth_perception.errors import DepthPerceptionError
 from depth_perception.nodes.demo_monitor import CAMERA, DEPTH, DemoMonitor, decode
@@ -64,19 +65,19 @@ def start_simulator(args: argparse.Namespace, log: Any) -> subprocess.Popen[byte
 
 
 def start_depth(args: argparse.Namespace, log: Any) -> subprocess.Popen[bytes]:
-    values = {"use_sim_time": "true", "engine.backend": args.backend, "points.stride": 2}
-    remappings = [f"{name}:={SIMULATED[name]}" for name in ("image", "camera_info")]
-    return _start(
-        "depth_node", values, remappings, log, ["--params-file", str(installed_file(SIMULATED["params_file"]))]
-    )
+    given = {name: value for name, value in SIMULATED.items() if name != "params_file"}
+    values = {**parameters(given), "engine.backend": args.backend, "points.stride": 2}
+    renamed = [f"{name}:={topic}" for name, topic in remappings(given)]
+    params_file = ["--params-file", str(installed_file(SIMULATED["params_file"]))]
+    return _start("depth_node", values, renamed, log, params_file)
 
 
 def _start(
-    node: str, values: dict[str, Any], remappings: list[str], log: Any, more: list[str] | None = None
+    node: str, values: dict[str, Any], renamed: list[str], log: Any, more: list[str] | None = None
 ) -> subprocess.Popen[bytes]:
-    parameters = [part for name, value in values.items() for part in ("-p", f"{name}:={value}")]
-    remaps = [part for rule in remappings for part in ("-r", rule)]
-    ros = [*(more or []), *parameters, *remaps]
+    settings = [part for name, value in values.items() for part in ("-p", f"{name}:={json.dumps(value)}")]
+    rules = [part for rule in renamed for part in ("-r", rule)]
+    ros = [*(more or []), *settings, *rules]
     command = [sys.executable, "-m", f"depth_perception.nodes.{node}", "--ros-args", *ros]
     environment = {**os.environ, **middleware_environment()}
     return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
@@ -115,7 +116,7 @@ def progress(monitor: DemoMonitor, elapsed_s: float) -> str:
         )
     return (
         f"{elapsed_s:3.0f} s: camera {monitor.rate(CAMERA):4.1f} Hz, depth {monitor.rate(DEPTH):4.1f} Hz, "
-        f"scan {monitor.rate('depth/scan'):4.1f} Hz, image to depth {latency} (median)   "
+        f"scan {monitor.rate('depth/scan'):4.1f} Hz, image to depth {latency} (median), scale: {monitor.scale()}   "
     )
 
 
@@ -124,6 +125,7 @@ def facts(args: argparse.Namespace, monitor: DemoMonitor) -> dict[str, Any]:
     latency = monitor.latency_ms
     return {
         "world": f"{args.kind}, seed {args.seed}",
+        "scale": monitor.scale(),
         "camera images": len(monitor.arrivals[CAMERA]),
         "depth images": len(monitor.arrivals[DEPTH]),
         "depth rate (Hz)": round(monitor.rate(DEPTH), 1),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,7 @@ from depth_perception.bags import BagWriter
 from depth_perception.health import rate
 from depth_perception.nodes import qos
 
-CAMERA, DEPTH, TRUTH = "camera/image", "depth/image", "truth/depth"
+CAMERA, DEPTH, TRUTH, QUALITY = "camera/image", "depth/image", "truth/depth", "depth/quality"
 TOPICS = {
     "clock": Clock,
     CAMERA: Image,
@@ -35,11 +35,14 @@ TOPICS = {
     TRUTH: Image,
     DEPTH: Image,
     "depth/camera_info": CameraInfo,
+    "depth/std": Image,
+    QUALITY: DiagnosticArray,
+    "depth/anchors": PointCloud2,
     "depth/points": PointCloud2,
     "depth/scan": LaserScan,
     "depth/preview": Image,
 }
-BIG = (CAMERA, "right/image", TRUTH, DEPTH, "depth/points", "depth/preview")
+BIG = (CAMERA, "right/image", TRUTH, DEPTH, "depth/std", "depth/points", "depth/preview")
 SLOT_NS = 500_000_000  # of the big topics two frames a second are recorded: all of them would be 60 MB/s
 KEPT = 60  # compared with the truth at the end; 3 MB each
 PENDING = 30  # images that wait for their depth
@@ -67,6 +70,7 @@ class DemoMonitor:
         self.arrivals: dict[str, deque[float]] = {topic: deque(maxlen=300) for topic in TOPICS}
         self.latency_ms: deque[float] = deque(maxlen=300)
         self.complete: deque[Triple] = deque(maxlen=KEPT)
+        self.sources: Counter[str] = Counter()  # of the scale, over all depth images
         self.diagnostics: DiagnosticArray | None = None
         self._pending: dict[int, Triple] = {}
         self._slots: dict[int, int] = {}
@@ -83,11 +87,20 @@ class DemoMonitor:
             self.arrivals[topic].append(now)
             if topic not in BIG or self._kept(stamp_of_cdr(raw)):
                 self._bag.write_raw(f"/{topic}", name, time.time_ns(), raw)
+            if topic == QUALITY:
+                self._note_source(deserialize_message(raw, DiagnosticArray))
             if topic in (CAMERA, DEPTH, TRUTH):
                 self._pair(topic, raw, now)
 
         profile = qos.output(10) if topic == DEPTH else QoSProfile(depth=10, durability=DurabilityPolicy.VOLATILE)
         self.node.create_subscription(kind, topic, on_message, profile, raw=True)
+
+    def _note_source(self, message: DiagnosticArray) -> None:
+        self.sources.update(pair.value for pair in message.status[0].values if pair.key == "source")
+
+    def scale(self) -> str:
+        """Where most depth images have their scale from: 'lidar', 'prior', …"""
+        return self.sources.most_common(1)[0][0] if self.sources else "unknown"
 
     def _kept(self, stamp_ns: int) -> bool:
         """True for the first stamp of each slot, so that the recorded images, depth and truth belong together."""

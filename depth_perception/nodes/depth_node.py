@@ -18,10 +18,12 @@ from depth_perception.camera import CameraModel
 from depth_perception.config import DepthConfig
 from depth_perception.errors import CalibrationError, DepthPerceptionError, EngineError, MessageError
 from depth_perception.health import Health, Level, Status
+from depth_perception.measurements import NOTHING, topics_in_use
 from depth_perception.nodes import qos, spin
 from depth_perception.nodes.matched_subscription import MatchedSubscription
 from depth_perception.nodes.parameters import Parameters
 from depth_perception.nodes.publishers import DepthPublishers
+from depth_perception.nodes.sensors import Sensors
 from depth_perception.pipeline import Pipeline
 from depth_perception.records import Frame
 from depth_perception.watch import ImageWatch, StampWatch
@@ -48,6 +50,7 @@ class DepthNode(LifecycleNode):
         self._depth_topics: DepthPublishers | None = None
         self._inference: NewestWins[Arrival] | None = None
         self._inputs: list[MatchedSubscription] = []
+        self._sensors: Sensors | None = None
         self._camera: CameraModel | None = None
         self._image_watch, self._stamp_watch = ImageWatch(), StampWatch()
         self._health = Health(time.monotonic())
@@ -85,6 +88,8 @@ class DepthNode(LifecycleNode):
         self._camera = None
         self._inference = NewestWins(self._process, self._on_error, "depth inference")
         image_type = CompressedImage if self.config.image_transport == "compressed" else Image
+        if topics_in_use(self.config):
+            self._sensors = Sensors(self, self.config, self._image_topic(), self._health)
         self._subscribe(CameraInfo, "camera_info", self._on_camera_info, depth=5)
         self._subscribe(image_type, self._image_topic(), self._on_image, depth=1)
         return super().on_activate(state)
@@ -114,6 +119,9 @@ class DepthNode(LifecycleNode):
             self._inference.stop()
             self._stale += self._inference.dropped
             self._inference = None
+        if self._sensors is not None:
+            self._sensors.destroy()
+            self._sensors = None
 
     def _release(self) -> None:
         if self._depth_topics is not None:
@@ -136,6 +144,8 @@ class DepthNode(LifecycleNode):
     def _match_publishers(self) -> None:
         for subscription in self._inputs:
             subscription.refresh()
+        if self._sensors is not None:
+            self._sensors.refresh()
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         self._health.arrived("camera_info", time.monotonic())
@@ -167,9 +177,13 @@ class DepthNode(LifecycleNode):
         frame = self._decode(arrival)
         if frame is None:
             return
-        pipeline.config = config
         decode_ms = (time.perf_counter() - started) * 1e3
-        depth_frame = pipeline.process(frame)
+        pipeline.config = config
+        inference = pipeline.infer(frame)
+        # Chosen after the network, so that a cloud or a right image has had its time to come in too.
+        selection = self._sensors.window.select(frame, config) if self._sensors is not None else NOTHING
+        pipeline.config = config = selection.configured(config)
+        depth_frame = selection.noted(pipeline.finish(inference, selection.measurements))
         depth_frame.stages_ms["decode"] = decode_ms
         publishers.publish(depth_frame, config, wanted)
         self._health.published(depth_frame, arrival.at_s, time.monotonic())
