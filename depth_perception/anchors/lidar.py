@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_perception.anchors.occlusion import occluded, point_spacing
+from depth_perception.anchors.occlusion import occluded, point_grid
 from depth_perception.anchors.projection import project_points
 from depth_perception.camera import CameraModel
 from depth_perception.records import Anchors, Float32, Int32, PointSweep
@@ -52,7 +52,7 @@ def _visible(uv: Float32, depth: Float32, beam: Int32, source: str, camera: Came
     """Indices of the points that nothing hides. One beam has no above and below, so a scan's are never enclosed."""
     if source == "scan":
         return np.arange(len(depth))
-    return np.flatnonzero(~occluded(uv, depth, point_spacing(uv, beam, camera), camera))
+    return np.flatnonzero(~occluded(uv, depth, point_grid(uv, beam, camera), camera))
 
 
 def _thinned(index: NDArray[np.intp], beam: Int32) -> NDArray[np.intp]:

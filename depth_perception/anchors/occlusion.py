@@ -10,77 +10,90 @@ from numpy.typing import NDArray
 from depth_perception.camera import CameraModel
 from depth_perception.records import Float32, Int32
 
-_REACH = 2  # cells along a beam in which a nearer point is looked for: one lost return doesn't open a hole
 _MARGIN = 0.05  # nearer by this share of depth is noise
-_SLACK = 1.3  # cells are larger than the spacing, so that each holds a point of a closed surface
+_SLACK = 1.3  # what is looked at is larger than the spacing, so that it holds a point of a closed surface
+_FINE = 3  # cells to the larger spacing: a point is told from one just above it
+_EVEN = 0.6  # on a road, a row's own change of inverse depth is at most half of that to the next beam
+_ALONG = 3  # cells along a beam in which a nearer point is looked for: one lost return doesn't open a hole
 
 
 @dataclass(frozen=True)
-class Spacing:
-    """Distance between neighbouring points, pixels."""
+class Grid:
+    """Cells over the image, and how many of them away from a point its neighbours are looked for."""
 
-    u: float
+    u: float  # pixels
     v: float
+    reach_u: int  # cells
+    reach_v: int
+    beams_in_columns: bool = False
 
 
-def occluded(uv: Float32, depth: Float32, spacing: Spacing, camera: CameraModel) -> NDArray[np.bool_]:
-    """True (N,) for points that nearer points enclose in the image: left, right, above and below.
+def occluded(uv: Float32, depth: Float32, grid: Grid, camera: CameraModel) -> NDArray[np.bool_]:
+    """True (N,) for points that nearer points enclose in the image.
 
     On an even surface, however steep, at least one side is farther away, for inverse depth is linear in the image; so a
     road keeps its far points although near ones lie just below them. Beyond an edge, the points that the camera can't
-    see fall among those of what hides them, which then lie on every side. "Nearer" is by more than 5 % of depth plus
-    what a right-angled concave corner makes of the cells looked at.
+    see fall among those of what hides them. A point is hidden if
 
-    Points in the gap between an edge and the first beam on it can't be told from what is seen above that edge.
+    - nearer points lie on its left, on its right, above and below; or
+    - nearer points lie on both sides in its own row of cells, and those above or below aren't much nearer still, as
+      they would be on a road, whose depth changes from row to row more than within one.
+
+    "Nearer" is by more than 5 % of depth plus what a right-angled concave corner makes of the cells looked at. Points
+    in the gap between an edge and the first beam on it can't be told from what is seen past that edge.
     """
     if len(depth) == 0:
         return np.zeros(0, bool)
-    columns = int(camera.width / spacing.u) + 1
-    rows = int(camera.height / spacing.v) + 1
-    pad = _REACH + 1
-    column = ((uv[:, 0] + np.float32(0.5)) * np.float32(1.0 / spacing.u)).astype(np.int32) + pad
-    row = ((uv[:, 1] + np.float32(0.5)) * np.float32(1.0 / spacing.v)).astype(np.int32) + pad
-    width = columns + 2 * pad
-    cell = row * np.int32(width) + column
-    nearest = np.full((rows + 2 * pad) * width, np.inf, np.float32)
+    rows, columns = int(camera.height / grid.v) + 1, int(camera.width / grid.u) + 1
+    column = ((uv[:, 0] + np.float32(0.5)) * np.float32(1.0 / grid.u)).astype(np.int32)
+    row = ((uv[:, 1] + np.float32(0.5)) * np.float32(1.0 / grid.v)).astype(np.int32)
+    if grid.beams_in_columns:
+        cell, shape = column * np.int32(rows) + row, (columns, rows)
+        along, across = grid.reach_v, grid.reach_u
+    else:
+        cell, shape = row * np.int32(columns) + column, (rows, columns)
+        along, across = grid.reach_u, grid.reach_v
+    nearest = np.full(rows * columns, np.inf, np.float32)
     np.minimum.at(nearest, cell, depth)
-    enclosing = _enclosing_depth(nearest.reshape(-1, width), along_rows=spacing.u <= spacing.v)
-    angle = max(spacing.u / camera.fx, spacing.v / camera.fy)
-    limit = np.float32(1.0 / (1.0 + _MARGIN + 2.0 * angle))
-    return enclosing.reshape(-1)[cell] < depth * limit
+    around, in_row, across_rows = (d.reshape(-1)[cell] for d in _neighbours(nearest.reshape(shape), along, across))
+    angle = max(grid.u * grid.reach_u / camera.fx, grid.v * grid.reach_v / camera.fy)
+    limit = depth * np.float32(1.0 / (1.0 + _MARGIN + angle))
+    inverse = 1.0 / depth
+    even = 1.0 / in_row - inverse > _EVEN * (1.0 / across_rows - inverse)
+    return (around < limit) | ((in_row < limit) & even)
 
 
-def _enclosing_depth(nearest: Float32, along_rows: bool) -> Float32:
-    """For each cell the farthest of the four depths that are nearest on its left, on its right, above and below."""
-    grid = nearest if along_rows else nearest.T
-    three_rows, three_columns = np.full_like(grid, np.inf), np.full_like(grid, np.inf)
-    three_rows[1:-1] = np.minimum(np.minimum(grid[:-2], grid[1:-1]), grid[2:])
-    three_columns[:, 1:-1] = np.minimum(np.minimum(grid[:, :-2], grid[:, 1:-1]), grid[:, 2:])
-    enclosing = np.full_like(grid, np.inf)
-    k, columns = _REACH, grid.shape[1]
-    middle = slice(k, columns - k)
-    left = np.minimum.reduce([three_rows[:, k - i : columns - k - i] for i in range(1, k + 1)])
-    right = np.minimum.reduce([three_rows[:, k + i : columns - k + i] for i in range(1, k + 1)])
-    sides = np.maximum(left, right)
-    above, below = three_columns[:-2, middle], three_columns[2:, middle]
-    enclosing[1:-1, middle] = np.maximum(np.maximum(above, below), sides[1:-1])
-    return enclosing if along_rows else enclosing.T
+def _neighbours(nearest: Float32, along: int, across: int) -> tuple[Float32, Float32, Float32]:
+    """For each cell: the depth by which it is enclosed on four sides; on two sides in its row; the nearest across.
 
-
-def point_spacing(uv: Float32, beam: Int32, camera: CameraModel) -> Spacing:
-    """Sizes of the cells for `occluded`: along a beam and from beam to beam, where the beams are known.
-
-    Otherwise, or where beams run neither along rows nor along columns, both are the side of the square that a point
-    has for itself on average.
+    "Enclosed" is the farthest of the depths that are nearest on each side. A side begins in the next cell: on a road
+    seen at a grazing angle, the cell itself holds nearer points.
     """
-    if len(uv) == 0:
-        return Spacing(float(camera.width), float(camera.height))
-    if (beam < 0).any():
-        return _even_spacing(uv, camera)
+    import cv2
+
+    left, above = np.zeros((1, 2 * along + 1), np.uint8), np.zeros((2 * across + 1, 1), np.uint8)
+    left[0, :along], above[:across] = 1, 1
+    right, below = left[:, ::-1], above[::-1]
+    beside = cv2.erode(nearest, np.ones((2 * across + 1, 1), np.uint8))  # erosion is the minimum; outside counts as Inf
+    near = cv2.erode(nearest, np.ones((1, 2 * (along // 2) + 1), np.uint8))
+    over, under = cv2.erode(near, above), cv2.erode(near, below)
+    around = cv2.max(cv2.max(cv2.erode(beside, left), cv2.erode(beside, right)), cv2.max(over, under))
+    in_row = cv2.max(cv2.erode(nearest, left), cv2.erode(nearest, right))
+    return around, in_row, cv2.min(over, under)  # type: ignore[return-value]
+
+
+def point_grid(uv: Float32, beam: Int32, camera: CameraModel) -> Grid:
+    """Cells for `occluded` by the distance between points along a beam and from beam to beam, where beams are known.
+
+    Otherwise, or where beams run neither along rows nor along columns, by the square that a point has for itself on
+    average.
+    """
+    if len(uv) == 0 or (beam < 0).any():
+        return _even_grid(uv, camera)
     count = np.bincount(beam)
     crossing = count >= 8
     if np.count_nonzero(crossing) < 2:
-        return _even_spacing(uv, camera)
+        return _even_grid(uv, camera)
     count = count[crossing]
     centre, spread = np.empty((2, len(count))), np.empty((2, len(count)))
     for axis in range(2):
@@ -90,19 +103,29 @@ def point_spacing(uv: Float32, beam: Int32, camera: CameraModel) -> Spacing:
         spread[axis] = np.sqrt(np.maximum(squares - centre[axis] ** 2, 0.0))
     along = int(np.median(spread[1]) > np.median(spread[0]))
     if np.median(spread[along]) < 2.0 * np.median(spread[1 - along]):
-        return _even_spacing(uv, camera)
+        return _even_grid(uv, camera)
     step = float(np.median(np.sqrt(12.0) * spread[along] / count))  # an even row of length L has std L / sqrt(12)
     gap = float(np.percentile(np.diff(np.sort(centre[1 - along])), 80))
-    sizes = _clamped(_SLACK * step, camera), _clamped(_SLACK * gap, camera)
-    return Spacing(*sizes) if along == 0 else Spacing(*sizes[::-1])
+    fine, (coarse, reach) = _clamped(step, camera), _divided(gap, camera)
+    if along == 1:
+        return Grid(coarse, fine, reach, _ALONG, beams_in_columns=True)
+    return Grid(fine, coarse, _ALONG, reach)
 
 
-def _even_spacing(uv: Float32, camera: CameraModel) -> Spacing:
+def _even_grid(uv: Float32, camera: CameraModel) -> Grid:
+    if len(uv) == 0:
+        return Grid(float(camera.width), float(camera.height), 1, 1)
     covered = float(np.ptp(uv[:, 0]) + 1.0) * float(np.ptp(uv[:, 1]) + 1.0)
-    side = _clamped(_SLACK * np.sqrt(covered / len(uv)), camera)
-    return Spacing(side, side)
+    size, reach = _divided(np.sqrt(covered / len(uv)), camera)
+    return Grid(size, size, reach, reach)
+
+
+def _divided(spacing: float, camera: CameraModel) -> tuple[float, int]:
+    """Cells finer than `spacing`, and how many of them reach across it."""
+    size = _clamped(spacing / _FINE, camera)
+    return size, int(np.ceil(_SLACK * spacing / size))
 
 
 def _clamped(size: float, camera: CameraModel) -> float:
-    """At least two pixels (finer cells cost time and tell nothing), at most a quarter of the image."""
-    return float(np.clip(size, 2.0, max(2.0, 0.25 * min(camera.height, camera.width))))
+    """At least a pixel (finer cells cost time and tell nothing), at most an eighth of the image."""
+    return float(np.clip(size, 1.0, max(1.0, 0.125 * min(camera.height, camera.width))))
