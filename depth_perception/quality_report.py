@@ -43,7 +43,7 @@ def _message(quality: Quality) -> str:
         said = "scale from the model alone (prior): not measured by a sensor"
     else:
         said = f"scale from {quality.source}" + (", held from an earlier frame" if quality.held else "")
-    return "; ".join([said, *quality.warnings])
+    return "; ".join([said, *(warning for warning in dict.fromkeys(quality.warnings) if warning not in said)])
 
 
 def _number(value: float) -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from ros_harness import Robot, running
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from depth_perception import messages
 from depth_perception.bags import open_bag
-from depth_perception.config import DepthConfig, EngineConfig
+from depth_perception.bags.transforms import quaternion, transform_tree
+from depth_perception.config import DepthConfig, EngineConfig, from_flat
 from depth_perception.convert import convert
 
 FRAMES = 6
@@ -28,13 +31,17 @@ def drive(shared_tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "kitti_lidar"
 
 
+def depth_by_stamp(folder: Path) -> dict[int, np.ndarray]:
+    with open_bag(folder) as bag:
+        return {
+            messages.stamp_ns(m.header): messages.decode_image(m).copy() for _, _, m in bag.messages(["/depth/image"])
+        }
+
+
 def test_live_node_and_convert_agree_on_a_real_drive(robot: Robot, drive: Path, tmp_path: Path) -> None:
     config = DepthConfig(engine=EngineConfig(backend="onnxruntime"))
     convert(drive, tmp_path / "out", config=config)
-    with open_bag(tmp_path / "out") as bag:
-        recorded = {
-            messages.stamp_ns(m.header): messages.decode_image(m).copy() for _, _, m in bag.messages(["/depth/image"])
-        }
+    recorded = depth_by_stamp(tmp_path / "out")
     with open_bag(drive) as bag:
         topics = ("/camera/image_rect", "/camera/camera_info")
         raw = {topic: [bytes(bag.to_cdr(m)) for m in bag.raw([topic])][:FRAMES] for topic in topics}
@@ -59,3 +66,50 @@ def test_live_node_and_convert_agree_on_a_real_drive(robot: Robot, drive: Path, 
         stamp = messages.stamp_ns(message.header)
         assert message.header.frame_id == "camera_optical" and (message.height, message.width) == (375, 1242)
         np.testing.assert_array_equal(messages.decode_image(message), recorded[stamp])
+
+
+def _both(info_topic: Any, info: bytes, image_topic: Any, image: bytes) -> None:
+    info_topic.publish(info)
+    image_topic.publish(image)
+
+
+def test_live_node_and_convert_agree_with_a_lidar(robot: Robot, drive: Path, tmp_path: Path) -> None:
+    """Each image with the cloud nearest to it; without the memory of earlier frames, which may be sent twice here."""
+    forgetful = {"scale.time_constant_s": 0.0, "scale.max_jump": 10.0, "scale.min_inlier_share": 0.1}
+    config = from_flat({"engine.backend": "onnxruntime", **forgetful})
+    summary = convert(drive, tmp_path / "out", config=config, sensors={"lidar/points": "/lidar/points"})
+    assert summary.measured == {"lidar": 30} and summary.held == 0
+    recorded = depth_by_stamp(tmp_path / "out")
+    topics = {
+        "/camera/camera_info": robot.node.create_publisher(CameraInfo, "camera/camera_info", 5),
+        "/lidar/points": robot.node.create_publisher(PointCloud2, "velodyne/points", 5),
+        "/camera/image_rect": robot.node.create_publisher(Image, "camera/image_rect", 5),
+    }
+    with open_bag(drive) as bag:
+        T_cam_lidar = transform_tree(bag).lookup("camera_optical", "lidar")
+        raw = {topic: [bytes(bag.to_cdr(m)) for m in bag.raw([topic])][:FRAMES] for topic in topics}
+        stamps = [messages.stamp_ns(m.header) for _, _, m in bag.messages(["/camera/image_rect"])][:FRAMES]
+    depth, text = robot.listen(Image, "depth/image"), " ".join(map(repr, T_cam_lidar[:3, 3].tolist()))
+    text += " " + " ".join(map(repr, quaternion(T_cam_lidar[:3, :3])))
+    given = {"engine.backend": "onnxruntime", "diagnostics_period_s": 0.1, "lidar.enabled": True, **forgetful}
+    remap = ("-r", "image:=camera/image_rect", "-r", "camera_info:=camera/camera_info")
+    remap += ("-r", "lidar/points:=velodyne/points")
+    with running("depth_perception.nodes.depth_node", {**given, "lidar.T_cam_lidar": f'"{text}"'}, remap):
+        robot.until(lambda: all(p.get_subscription_count() for p in topics.values()), "subscription")
+        robot.until(lambda: robot.node.count_publishers("depth/image"), "depth publisher")
+
+        def clouds() -> int:
+            status = robot.statuses().get("input")
+            values = {pair.key: pair.value for pair in status.values} if status else {}
+            return int(values.get("lidar/points messages", 0))
+
+        for stamp, info, cloud, image in zip(stamps, *(raw[topic] for topic in topics), strict=True):
+            before = clouds()
+            send = functools.partial(topics["/lidar/points"].publish, cloud)
+            robot.send_until(send, lambda before=before: clouds() > before, "the cloud")
+            send = functools.partial(_both, topics["/camera/camera_info"], info, topics["/camera/image_rect"], image)
+            robot.send_until(send, lambda s=stamp: any(messages.stamp_ns(m.header) == s for m in depth), f"{stamp}")
+    compared = {messages.stamp_ns(m.header): messages.decode_image(m) for m in depth}
+    assert set(compared) == set(stamps)
+    for stamp, live in compared.items():
+        np.testing.assert_allclose(live, recorded[stamp], rtol=1e-4)

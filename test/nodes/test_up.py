@@ -25,15 +25,26 @@ def test_arguments_win_over_the_file_and_the_node_ends_with_up(robot: Robot, tmp
     file.write_text("/**:\n  ros__parameters: {publish_mm: true, scan: {camera_height: 0.9, height_max: 2.5}}\n")
     process = up(
         *("--params-file", str(file), "--namespace", "front", "--backend", "onnxruntime", "--model", str(model)),
-        *("--camera-height", "1", "--image", "/cam/image"),
+        *(
+            "--camera-height",
+            "1",
+            "--image",
+            "/cam/image",
+            "--lidar",
+            "/velodyne/points",
+            "--right",
+            "/pair/right/image",
+        ),
     )
     try:
-        names = ["scan.camera_height", "scan.height_max", "publish_mm", "model.path", "engine.backend"]
+        names = ["scan.camera_height", "scan.height_max", "publish_mm", "model.path", "engine.backend", "lidar.enabled"]
         answer = robot.call(GetParameters, "/front/depth/get_parameters", GetParameters.Request(names=names))
-        height, height_max, publish_mm, path, backend = answer.values
+        height, height_max, publish_mm, path, backend, lidar = answer.values
+        assert lidar.bool_value
         assert (height.double_value, height_max.double_value, publish_mm.bool_value) == (1.0, 2.5, True)
         assert (path.string_value, backend.string_value) == (str(model), "onnxruntime")
-        robot.until(lambda: robot.node.count_subscribers("/cam/image"), "a subscription to /cam/image")
+        for topic in ("/cam/image", "/velodyne/points", "/pair/right/image", "/pair/right/camera_info"):
+            robot.until(lambda topic=topic: robot.node.count_subscribers(topic), f"a subscription to {topic}")
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=30)
         assert process.returncode == 0, output
