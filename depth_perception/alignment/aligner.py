@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from depth_perception.alignment.field import Field, Links, ResidualField
 from depth_perception.alignment.filter import FitFilter
-from depth_perception.alignment.fit import Fit, apply, fit_affine, fit_scale
+from depth_perception.alignment.fit import Fit, apply, fit_affine, fit_scale, widened
 from depth_perception.alignment.holdout import held_out
 from depth_perception.alignment.sources import Gathered, gather, settle
 from depth_perception.alignment.uncertainty import Calibration, distance_to_anchors, relative_std
@@ -57,7 +57,7 @@ class Aligner:
     def __init__(self) -> None:
         self._filter, self._calibration = FitFilter(), Calibration()
         self._field: ResidualField | None = None
-        self._spread = NAN
+        self._spread = self._systematic = NAN
         self._source = "none"
         self._turn = 0
         self._last_ns: int | None = None
@@ -71,7 +71,7 @@ class Aligner:
         self._last_ns = stamp_ns
         self._turn += 1
         anchors = gather(sources, view.values, view.image.shape[:2])
-        anchors, conflicts = settle(anchors, view.values.shape)  # type: ignore[arg-type]
+        anchors, conflicts = settle(anchors, view.values.shape, view.is_inverse)  # type: ignore[arg-type]
         warnings = (*(f"{s.source}: {s.note}" for s in sources if s.note), *conflicts)
         fit, complaint = self._fit(view, anchors, config)
         if fit is not None and not self._filter.update(fit, stamp_ns, config.time_constant_s, config.max_jump):
@@ -79,7 +79,7 @@ class Aligner:
         if fit is None:
             warnings = (*warnings, complaint) if expected and complaint else warnings
             return self._without(view, len(anchors), stamp_ns, config, expected, warnings)
-        self._spread, self._source = fit.spread, anchors.names
+        self._spread, self._systematic, self._source = fit.spread, anchors.systematic, anchors.names
         return self._with(view, anchors, fit, sources, stamp_ns, config, warnings)
 
     # ------------------------------------------------------------------------------------------------- the fit
@@ -97,12 +97,12 @@ class Aligner:
                 f"only {100 * fit.inlier_share:.0f} % of the anchors agree with the model; check the extrinsics",
             )
         if view.is_inverse:
-            positive = float(np.mean(view.values * fit.theta[0] + fit.theta[1] > 0.0))
+            positive = float(np.mean(view.values > float(-fit.theta[1] / fit.theta[0])))
             if positive < POSITIVE_SHARE:
                 return None, f"the fit leaves only {100 * positive:.0f} % of the pixels in front of the camera"
         elif view.prior_std is not None and abs(fit.theta[0]) > math.log(PLAUSIBLE_SCALE):
             return None, f"the anchors ask for {math.exp(fit.theta[0]):.3g} times the model's metres: implausible"
-        return fit, ""
+        return widened(fit, anchors.systematic), ""
 
     # ------------------------------------------------------------------------------------------------- with anchors
 
@@ -113,36 +113,38 @@ class Aligner:
         theta = self._filter.theta
         assert theta is not None
         if view.prior_std is not None and not config.correct_metric:
-            return self._only_checked(view, anchors, stamp_ns, sources, warnings)
+            return self._only_checked(view, anchors, fit, stamp_ns, sources, warnings)
         links = self._links(view, config)
         depth, field = self._corrected(view, anchors, theta, links)
         left_out = held_out(anchors.group, config.held_out_share, self._turn)
-        refused = _contradicting(field, fit, anchors)
+        refused = _contradicting(field, fit, anchors, view.farthest)
         score = self._score(view, anchors, left_out, refused, links)
         age_s = _age_s(sources, stamp_ns)
         std = depth * self._std(anchors, fit.spread, view, config)
         quality = Quality(
             anchors.names, _median_ratio(std, depth), _finite_share(depth), count=len(anchors),
             inlier_share=1.0 - float(np.mean(refused)), scale=_scale(theta), shift=_shift(theta), age_s=age_s,
-            held_out=int(np.count_nonzero(left_out)), warnings=warnings,
+            held_out=int(np.count_nonzero(left_out & ~refused)), warnings=warnings,
         )  # fmt: skip
         quality = replace(quality, abs_rel=score.abs_rel, rmse=score.rmse, delta1=score.delta1) if score else quality
         return Alignment(depth, std, quality, _uses(anchors, refused, left_out))
 
     def _only_checked(
-        self, view: Unscaled, anchors: Gathered, stamp_ns: int, sources: Sequence[Anchors], warnings: tuple[str, ...]
-    ) -> Alignment:
-        """The model's own metres and what the anchors, all of them unseen, say about them."""
+        self, view: Unscaled, anchors: Gathered, fit: Fit, stamp_ns: int, sources: Sequence[Anchors],
+        warnings: tuple[str, ...],
+    ) -> Alignment:  # fmt: skip
+        """The model's own metres and what the anchors, all of them unseen, say about them; gross outliers don't."""
         assert view.prior_std is not None
         std = None if math.isnan(view.prior_std) else view.values * np.float32(view.prior_std)
-        metrics = depth_metrics(anchors.prediction, anchors.depth)
+        refused = _contradicting(None, fit, anchors, view.farthest)
+        metrics = depth_metrics(anchors.prediction, anchors.depth, ~refused)
         quality = Quality(
-            "prior", view.prior_std, _finite_share(view.values), count=len(anchors), scale=1.0, shift=0.0,
+            "prior", view.prior_std, _finite_share(view.values), count=len(anchors),
+            inlier_share=1.0 - float(np.mean(refused)), scale=1.0, shift=0.0,
             age_s=_age_s(sources, stamp_ns), abs_rel=metrics.abs_rel, rmse=metrics.rmse, delta1=metrics.delta1,
-            held_out=len(anchors), warnings=warnings,
+            held_out=int(np.count_nonzero(~refused)), warnings=warnings,
         )  # fmt: skip
-        everything = np.ones(len(anchors), bool)
-        return Alignment(view.values, std, quality, _uses(anchors, ~everything, everything))
+        return Alignment(view.values, std, quality, _uses(anchors, refused, ~refused))
 
     def _links(self, view: Unscaled, config: ScaleConfig) -> tuple[Links, Links] | None:
         if not config.residual_field:
@@ -163,7 +165,10 @@ class Aligner:
         assert self._field is not None
         residual = np.log(anchors.depth / apply(theta, anchors.prediction, view.farthest))
         field = self._field.fit(anchors.uv, residual, anchors.weight, links)
-        return depth * np.exp(field.at_size(*depth.shape)), field
+        pulled = depth * np.exp(field.at_size(*depth.shape))
+        if view.is_inverse:  # what the shift makes infinitely far stays there
+            pulled[depth >= view.farthest] = view.farthest
+        return pulled, field
 
     def _score(
         self, view: Unscaled, anchors: Gathered, left_out: NDArray[np.bool_], refused: NDArray[np.bool_],
@@ -188,14 +193,15 @@ class Aligner:
 
         h, w = view.values.shape
         if not config.residual_field:
-            return np.full((h, w), np.float32(spread * self._calibration.factor))
+            return np.full((h, w), np.float32(math.hypot(spread * self._calibration.factor, anchors.systematic)))
         distance = distance_to_anchors(anchors.uv, (h, w), self._grid(view))
-        coarse = relative_std(distance, spread) * np.float32(self._calibration.factor)
+        coarse = np.hypot(relative_std(distance, spread) * np.float32(self._calibration.factor), anchors.systematic)
+        coarse = coarse.astype(np.float32)
         return cv2.resize(coarse, (w, h), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
     def _grid(self, view: Unscaled) -> tuple[int, int]:
         h, w = view.values.shape
-        return (h // 4, w // 4) if self._field is None else (self._field.rows, self._field.columns)
+        return (max(h // 4, 1), max(w // 4, 1)) if self._field is None else (self._field.rows, self._field.columns)
 
     # ------------------------------------------------------------------------------------------------- without
 
@@ -204,16 +210,18 @@ class Aligner:
     ) -> Alignment:
         """The last good fit for a while, then the model's own metres where they exist and are allowed, else none."""
         theta, age_s = self._filter.theta, abs(stamp_ns - self._filter.stamp_ns) * 1e-9
-        if theta is not None and len(theta) == 1 + view.is_inverse and age_s <= config.hold_s:
+        untouched = view.prior_std is not None and not config.correct_metric
+        if theta is not None and len(theta) == 1 + view.is_inverse and age_s <= config.hold_s and not untouched:
             depth = apply(theta, view.values, view.farthest)
-            relative = math.hypot(self._spread * self._calibration.factor, HELD_GROWTH * age_s)
+            relative = math.hypot(self._spread * self._calibration.factor, self._systematic, HELD_GROWTH * age_s)
             quality = Quality(
                 self._source, relative, _finite_share(depth), count=count, scale=_scale(theta), shift=_shift(theta),
                 age_s=age_s, held=True, warnings=warnings,
             )  # fmt: skip
             return Alignment(depth, depth * np.float32(relative), quality)
-        self._filter.reset()
-        if view.prior_std is not None and (not expected or config.when_lost == "prior"):
+        if age_s > config.hold_s:
+            self._filter.reset()
+        if view.prior_std is not None and (untouched or not expected or config.when_lost == "prior"):
             std = None if math.isnan(view.prior_std) else view.values * np.float32(view.prior_std)
             quality = Quality("prior", view.prior_std, _finite_share(view.values), count=count, warnings=warnings)
             return Alignment(view.values, std, quality)
@@ -227,11 +235,11 @@ def _raw_fit(view: Unscaled, anchors: Gathered) -> Fit | None:
     return fit(anchors.prediction, anchors.depth, anchors.weight, anchors.block)
 
 
-def _contradicting(field: Field | None, fit: Fit, anchors: Gathered) -> NDArray[np.bool_]:
+def _contradicting(field: Field | None, fit: Fit, anchors: Gathered, farthest: float) -> NDArray[np.bool_]:
     """True (N,) for the anchors that don't fit their neighbours, or without a field the model."""
     if field is not None:
         return field.weight < MISFIT
-    residual = np.log(anchors.depth / apply(fit.theta, anchors.prediction, np.inf))
+    residual = np.log(anchors.depth / apply(fit.theta, anchors.prediction, farthest))
     return np.abs(residual) > 3.0 * fit.spread
 
 
@@ -276,5 +284,6 @@ def _finite_share(depth: Float32) -> float:
 
 
 def _median_ratio(std: Float32, depth: Float32) -> float:
-    ratio = std[::4, ::4] / depth[::4, ::4]
+    with np.errstate(invalid="ignore"):
+        ratio = std[::4, ::4] / depth[::4, ::4]
     return float(np.nanmedian(ratio)) if np.isfinite(ratio).any() else NAN

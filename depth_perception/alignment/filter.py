@@ -39,7 +39,7 @@ class FitFilter:
             self._start(fit, stamp_ns)
             return True
         if jump(self.theta, fit.theta) > max_jump:
-            self._candidates = [c for c in self._candidates[-PROOFS + 2 :] if jump(c, fit.theta) <= 0.5 * max_jump]
+            self._candidates = [c for c in self._candidates[-PROOFS + 1 :] if jump(c, fit.theta) <= 0.5 * max_jump]
             self._candidates.append(fit.theta)
             if len(self._candidates) < PROOFS:
                 return False
@@ -62,7 +62,7 @@ class FitFilter:
         innovation = fit.theta - self.theta
         distance = float(innovation @ np.linalg.solve(P + R, innovation)) / len(innovation)
         if distance > FOLLOWED:
-            P = P + np.outer(innovation, innovation) * (1.0 / FOLLOWED - 1.0 / distance) * len(innovation)
+            P = P + np.outer(innovation, innovation) * (1.0 / FOLLOWED - 1.0 / distance) / len(innovation)
         gain = np.linalg.solve(P + R, P).T if share < 1.0 else np.eye(len(R))
         self.theta = self.theta + gain @ innovation
         self._covariance = P - gain @ P if share < 1.0 else R.copy()

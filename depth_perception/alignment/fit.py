@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,11 @@ Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
 TOLERANCES = (1.0, 0.6, 0.4, 0.3)  # of log depth, pass by pass
+SHARPEST = 0.05  # the last passes' tolerance is three spreads, at least this and at most the last of TOLERANCES
+LAST_PASSES = 2
 SMALLEST_SPREAD = 0.01
+OUTLIER = 0.4  # of log depth: so far off no anchor is an inlier, however far off the others are
+RIDGE = 1e-9  # share of the normal matrix's diagonal: keeps it regular where all predictions are the same
 PAIRS = 256  # that vote for scale and shift
 VOTERS = 512  # anchors that are asked
 AGREES = 0.25  # share of depth within which an anchor agrees with a pair
@@ -55,8 +59,9 @@ def fit_scale(prediction: Float32, depth: Float32, weight: Float32, block: NDArr
     residual: Float32 = np.log(depth) - np.log(prediction)
     theta = np.float32(weighted_median(residual, weight))
     for tolerance in TOLERANCES:
-        trusted = weight * trust(residual - theta, tolerance)
-        theta = np.float32(np.sum(trusted * residual) / np.sum(trusted))
+        theta = _trusted_mean(residual, weight, theta, tolerance)
+    for _ in range(LAST_PASSES):
+        theta = _trusted_mean(residual, weight, theta, _sharp(residual - theta))
     spread, inliers = _spread(residual - theta)
     variance = spread**2 / _independent(block[inliers])
     return Fit(np.array([theta], np.float64), np.array([[variance]]), spread, float(np.mean(inliers)))
@@ -77,16 +82,44 @@ def fit_affine(inverse: Float32, depth: Float32, weight: Float32, block: NDArray
         return None
     columns = np.stack([depth * inverse, depth], axis=1).astype(np.float64)
     for tolerance in TOLERANCES:
-        trusted = weight * trust((columns @ theta - 1.0).astype(np.float32), tolerance)
-        normal = columns.T @ (columns * trusted[:, None])
-        theta = np.linalg.solve(normal + np.eye(2) * 1e-9 * np.trace(normal), columns.T @ trusted)
+        theta = _trusted_line(columns, weight, theta, tolerance)
+    for _ in range(LAST_PASSES):
+        theta = _trusted_line(columns, weight, theta, _sharp((columns @ theta - 1.0).astype(np.float32)))
     if not theta[0] > 0.0:
         return None
     spread, inliers = _spread((columns @ theta - 1.0).astype(np.float32))
     kept = columns[inliers]
     normal = kept.T @ kept / max(len(kept), 1) * _independent(block[inliers])
-    covariance = spread**2 * np.linalg.inv(normal + np.eye(2) * 1e-9 * np.trace(normal))
+    covariance = (spread**2 * np.linalg.inv(_regular(normal))).astype(np.float64, copy=False)
     return Fit(theta, covariance, spread, float(np.mean(inliers)))
+
+
+def widened(fit: Fit, systematic: float) -> Fit:
+    """The fit with what is wrong in all anchors alike: a share of depth that averaging many doesn't make smaller.
+
+    Depth times 1 + ε adds ε to log scale, and divides scale and shift of inverse depth both by 1 + ε.
+    """
+    direction = np.ones(1) if len(fit.theta) == 1 else fit.theta
+    return replace(fit, covariance=fit.covariance + systematic**2 * np.outer(direction, direction))
+
+
+def _trusted_mean(residual: Float32, weight: Float32, theta: np.float32, tolerance: float) -> np.float32:
+    trusted = weight * trust(residual - theta, tolerance)
+    return np.float32(np.sum(trusted * residual) / np.sum(trusted))
+
+
+def _trusted_line(columns: Float64, weight: Float32, theta: Float64, tolerance: float) -> Float64:
+    trusted = weight * trust((columns @ theta - 1.0).astype(np.float32), tolerance)
+    normal = columns.T @ (columns * trusted[:, None])
+    return np.linalg.solve(_regular(normal), columns.T @ trusted).astype(np.float64, copy=False)
+
+
+def _regular(normal: Float64) -> Float64:
+    return normal + np.diag(np.diag(normal)) * RIDGE
+
+
+def _sharp(misfit: Float32) -> float:
+    return min(max(3.0 * _spread(misfit)[0], SHARPEST), TOLERANCES[-1])
 
 
 def _voted(inverse: Float64, depth: Float64, weight: Float32) -> Float64 | None:
@@ -121,10 +154,13 @@ def weighted_median(values: Float32, weight: Float32) -> float:
 
 
 def _spread(misfit: Float32) -> tuple[float, NDArray[np.bool_]]:
-    """Robust standard deviation (1.4826 * median absolute value), and who lies within three of them."""
+    """Robust standard deviation (1.4826 * median absolute value), and who lies within three of them and `OUTLIER`.
+
+    Three of them alone would always hold more than half, and no misfit could ever be told from a fit.
+    """
     size = np.abs(misfit)
     spread = max(1.4826 * float(np.median(size)), SMALLEST_SPREAD)
-    return spread, size <= 3.0 * spread
+    return spread, size <= min(3.0 * spread, OUTLIER)
 
 
 def _independent(block: NDArray[np.int32]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ MEETING = (24, 32)  # rows, columns of the cells in which two sources are compar
 FEWEST_MEETINGS = 6  # cells
 DISAGREEMENT = 0.18  # of log depth: more than this between two sources is a contradiction
 MODEL_SIGMA = 0.05  # of log depth: what a prediction gets wrong from pixel to pixel; softens the weights
+SYSTEMATIC = 0.005  # of depth: what a calibration gets wrong in all anchors alike
 BLOCK_WEIGHT = 40.0  # anchors of one source in one block count for at most so many
 
 
@@ -51,12 +53,26 @@ class Gathered:
         present = {self.sources[i].source for i in np.unique(self.source)}
         return "+".join(sorted(present, key=_rank))
 
+    @property
+    def systematic(self) -> float:
+        """Standard deviation, as a share of depth, of what is wrong in all anchors alike.
+
+        A height or pitch that isn't true moves all of the ground (`ground_anchors`), as far as ground has a say here.
+        """
+        common, everything = 0.0, max(float(np.sum(self.weight)), 1e-9)
+        for number, source in enumerate(self.sources):
+            mine = self.source == number
+            if source.source == "ground" and mine.any():
+                relative = float(np.median(source.sigma[self.index[mine]] / self.depth[mine]))
+                common += relative * float(np.sum(self.weight[mine])) / everything
+        return math.hypot(SYSTEMATIC, common)
+
 
 def gather(sources: Sequence[Anchors], prediction: Float32, image_size: tuple[int, int]) -> Gathered:
     """Anchors in pixels of an image (height, width) → pixels of its prediction (h, w), read at the nearest one.
 
     Anchors without a positive finite depth and sigma, or where the network gave no positive finite number, are left
-    out.
+    out; so are those with a sigma as large as their depth, which say nothing.
 
     Convention: pixel centres are integers, so u' = (u + 0.5) * w / W - 0.5.
     """
@@ -67,7 +83,7 @@ def gather(sources: Sequence[Anchors], prediction: Float32, image_size: tuple[in
         uv = (anchors.uv + np.float32(0.5)) * ratio - np.float32(0.5)
         with np.errstate(invalid="ignore"):
             usable = np.isfinite(uv).all(axis=1) & (anchors.depth > 0.0) & np.isfinite(anchors.depth)
-            usable &= (anchors.sigma > 0.0) & np.isfinite(anchors.sigma)
+            usable &= (anchors.sigma > 0.0) & (anchors.sigma < anchors.depth)
             usable &= (np.abs(uv - (w - 1) / 2)[:, 0] <= w / 2) & (np.abs(uv - (h - 1) / 2)[:, 1] <= h / 2)
         index = np.flatnonzero(usable)
         uv = uv[index]
@@ -99,11 +115,11 @@ def _weights(depth: Float32, sigma: Float32, block: Int32) -> Float32:
     return (precision * np.minimum(1.0, BLOCK_WEIGHT / np.maximum(crowd, 1e-9))[block]).astype(np.float32)
 
 
-def settle(anchors: Gathered, size: tuple[int, int]) -> tuple[Gathered, tuple[str, ...]]:
+def settle(anchors: Gathered, size: tuple[int, int], is_inverse: bool) -> tuple[Gathered, tuple[str, ...]]:
     """Sources that contradict a more trusted one are left out; and what to tell about it.
 
     Two sources are compared where both measured: in cells of the image of `size` (h, w), by their medians of log depth
-    minus log prediction, so that the model's shape drops out within a cell.
+    minus log prediction (plus, where the prediction is inverse), so that the model's shape drops out within a cell.
     """
     warnings = []
     present = sorted(np.unique(anchors.source), key=lambda i: _rank(anchors.sources[i].source))
@@ -111,7 +127,7 @@ def settle(anchors: Gathered, size: tuple[int, int]) -> tuple[Gathered, tuple[st
     for better, worse in itertools.combinations(present, 2):
         if better in dropped or worse in dropped:
             continue
-        difference = _difference(anchors, int(better), int(worse), size)
+        difference = _difference(anchors, int(better), int(worse), size, is_inverse)
         if difference is not None and abs(difference) > DISAGREEMENT:
             names = anchors.sources[worse].source, anchors.sources[better].source
             warnings.append(
@@ -124,11 +140,12 @@ def settle(anchors: Gathered, size: tuple[int, int]) -> tuple[Gathered, tuple[st
     return anchors, tuple(warnings)
 
 
-def _difference(anchors: Gathered, first: int, second: int, size: tuple[int, int]) -> float | None:
+def _difference(anchors: Gathered, first: int, second: int, size: tuple[int, int], is_inverse: bool) -> float | None:
     """Median over shared cells of log depth of the second minus the first; None if they hardly meet."""
     cell = (anchors.uv[:, 1] + 0.5) * (MEETING[0] / size[0]), (anchors.uv[:, 0] + 0.5) * (MEETING[1] / size[1])
     number = cell[0].astype(np.int64) * MEETING[1] + cell[1].astype(np.int64)
-    residual = np.log(anchors.depth / anchors.prediction)
+    shape = np.log(anchors.prediction)
+    residual = np.log(anchors.depth) + (shape if is_inverse else -shape)
     a, b = (_medians(number[anchors.source == i], residual[anchors.source == i]) for i in (first, second))
     _, at_a, at_b = np.intersect1d(a[0], b[0], return_indices=True)
     return float(np.median(b[1][at_b] - a[1][at_a])) if len(at_a) >= FEWEST_MEETINGS else None

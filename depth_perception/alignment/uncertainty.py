@@ -15,6 +15,7 @@ SMALLEST = 0.015  # of depth
 ONE_SIGMA = 0.6827
 MEMORY = 0.05  # share of each frame's held-out anchors in the running calibration
 LIMITS = (0.5, 4.0)  # of the calibration
+FEWEST = 8  # anchors that say something about it
 
 
 def distance_to_anchors(uv: Float32, size: tuple[int, int], grid: tuple[int, int]) -> Float32:
@@ -53,8 +54,10 @@ class Calibration:
 
     def see(self, error: Float32, predicted: Float32) -> None:
         """`error` of log depth (N,) at held-out anchors, and its predicted standard deviation (N,), uncalibrated."""
-        if len(error) < 8:
+        ratios = np.abs(error) / predicted
+        ratios = ratios[np.isfinite(ratios)]
+        if len(ratios) < FEWEST:
             return
-        ratio = float(np.quantile(np.abs(error) / predicted, ONE_SIGMA))
+        ratio = float(np.quantile(ratios, ONE_SIGMA))
         ratio = min(max(ratio, LIMITS[0]), LIMITS[1])
         self.factor = math.exp((1.0 - MEMORY) * math.log(self.factor) + MEMORY * math.log(ratio))
