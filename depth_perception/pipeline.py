@@ -113,7 +113,7 @@ class Pipeline:
         """The second half: metres at the camera's resolution, aligned with what other sensors measured."""
         frame, watch = inference.frame, inference.watch
         watch.resume()
-        view, reason = self._unscaled(inference)
+        view, reason = unscaled(inference, self._limits(inference.contract)[1])
         anchors = self._measured(inference, measurements)
         watch.lap("anchors")
         expected = self._expects_anchors or bool(measurements)
@@ -145,24 +145,6 @@ class Pipeline:
             return []
         kind, stamp_ns = inference.contract.kind, inference.frame.stamp_ns
         return self._anchors(measurements, camera, inference.prediction, kind, stamp_ns, self.config)
-
-    def _unscaled(self, inference: Inference) -> tuple[Unscaled | None, str]:
-        """The prediction in its own metres where it has any; or None and why it is of no use."""
-        prediction, camera, contract = inference.prediction, inference.camera, inference.contract
-        if contract.canonical_focal is not None:
-            if camera is None or not camera.is_calibrated:
-                state = "no camera_info" if camera is None else "camera_info has K = 0 (uncalibrated)"
-                return None, f"{state}: this model needs fx for metres"
-            scale = np.float32(camera.fx * contract.width / camera.width / contract.canonical_focal)
-        else:
-            scale = np.float32(1.0)
-        if contract.kind is DepthKind.METRIC_INVERSE:
-            with np.errstate(divide="ignore"):
-                prediction = np.reciprocal(prediction)
-        is_inverse = contract.kind is DepthKind.RELATIVE_INVERSE
-        values = prediction if is_inverse else prediction * scale
-        prior_std = contract.relative_std if contract.kind.is_metric else None
-        return Unscaled(values, is_inverse, prior_std, inference.image, self._limits(contract)[1]), ""
 
     def _limits(self, contract: Contract) -> tuple[float, float]:
         """Nearest and farthest depth, m."""
@@ -237,6 +219,25 @@ class Pipeline:
         if inference.covered is not None:
             full[~inference.covered] = np.nan
         return full
+
+
+def unscaled(inference: Inference, farthest: float) -> tuple[Unscaled | None, str]:
+    """The prediction in its own metres where it has any, limited to `farthest` m; or None and why it is of no use."""
+    prediction, camera, contract = inference.prediction, inference.camera, inference.contract
+    if contract.canonical_focal is not None:
+        if camera is None or not camera.is_calibrated:
+            state = "no camera_info" if camera is None else "camera_info has K = 0 (uncalibrated)"
+            return None, f"{state}: this model needs fx for metres"
+        scale = np.float32(camera.fx * contract.width / camera.width / contract.canonical_focal)
+    else:
+        scale = np.float32(1.0)
+    if contract.kind is DepthKind.METRIC_INVERSE:
+        with np.errstate(divide="ignore"):
+            prediction = np.reciprocal(prediction)
+    is_inverse = contract.kind is DepthKind.RELATIVE_INVERSE
+    values = prediction if is_inverse else prediction * scale
+    prior_std = contract.relative_std if contract.kind.is_metric else None
+    return Unscaled(values, is_inverse, prior_std, inference.image, farthest), ""
 
 
 def _std_at(std: Float32, depth: Float32) -> Float32:
