@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from depth_perception.config import WatchConfig
-from depth_perception.records import DepthFrame
+from depth_perception.records import DepthFrame, Quality
 
 WINDOW = 300  # frames that latency percentiles and rates look back on
 
@@ -136,6 +136,8 @@ class Health:
         flowing = bool(self._published) and now_s - self._published[-1] < watch.stale_after_s
         if flowing and self._last is not None and self._last.depth is None:
             level, message = Level.ERROR, f"preview only: {self._last.quality.reason}"
+        elif flowing and self._last is not None and self._last.quality.source == "none":
+            level, message = Level.ERROR, f"depth is unknown everywhere: {self._last.quality.reason}"
         elif flowing:
             level, message = (Level.WARN, self._complaint) if recent else (Level.OK, "depth is published")
         elif not wanted:
@@ -154,9 +156,32 @@ class Health:
             "valid share": f"{quality.valid_share:.3f}",
             "model output": self._last.kind.value,
         }
-        if self._last.depth is None:
-            return Status("scale", Level.ERROR, quality.reason, values)
-        return Status("scale", Level.OK, "scale from the model alone (prior): not measured by a sensor", values)
+        if quality.count:
+            values |= {
+                "anchors": str(quality.count),
+                "inlier share": f"{quality.inlier_share:.3f}",
+                "scale": f"{quality.scale:.4g}",
+                "shift (1/m)": f"{quality.shift:.4g}",
+                "age (s)": f"{quality.age_s:.3f}",
+                "AbsRel on left-out anchors": f"{quality.abs_rel:.3f} ({quality.held_out})",
+            }
+        level, message = _scale_message(quality)
+        return Status("scale", level, message, values)
+
+
+def _scale_message(quality: Quality) -> tuple[Level, str]:
+    """ERROR without a scale, WARN while an old one is held or a sensor is in trouble."""
+    warnings = "; ".join(quality.warnings)
+    if quality.source == "none":
+        return Level.ERROR, quality.reason
+    if quality.held:
+        held = f"scale from {quality.source}, held for {quality.age_s:.1f} s: nothing measures it now"
+        return Level.WARN, f"{held}: {warnings}" if warnings else held
+    if quality.source == "prior":
+        said = "scale from the model alone (prior): not measured by a sensor"
+        return (Level.WARN, f"{said}: {warnings}") if warnings else (Level.OK, said)
+    said = f"scale from {quality.source}"
+    return (Level.WARN, f"{said}, but {warnings}") if warnings else (Level.OK, said)
 
 
 def rate(times: deque[float], now_s: float, window_s: float = 5.0) -> float:

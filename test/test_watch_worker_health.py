@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 
 import numpy as np
+import pytest
 
 from depth_perception.config import WatchConfig
 from depth_perception.health import Health, Level
+from depth_perception.records import DepthFrame, DepthKind, Quality
 from depth_perception.watch import ImageWatch, StampWatch
 from depth_perception.worker import NewestWins
 
@@ -123,3 +125,22 @@ def test_qos_mismatch_is_a_standing_warning_until_taken_back() -> None:
     assert "incompatible QoS" in status(health, "input", 1.0).message
     health.note("image", "")
     assert status(health, "input", 1.0).level is Level.OK
+
+
+@pytest.mark.parametrize(
+    ("quality", "level", "words"),
+    [
+        (Quality("none", float("nan"), 0.0, "no sensor measures the scale"), Level.ERROR, "no sensor measures"),
+        (Quality("lidar", 0.1, 1.0, held=True, age_s=1.25), Level.WARN, "scale from lidar, held for 1.2 s"),
+        (Quality("prior", 0.4, 1.0), Level.OK, "prior"),
+        (Quality("prior", 0.4, 1.0, warnings=("lidar: no cloud yet",)), Level.WARN, "lidar: no cloud yet"),
+        (Quality("lidar", 0.1, 1.0, warnings=("stereo: off",)), Level.WARN, "scale from lidar, but stereo: off"),
+        (Quality("lidar+stereo", 0.1, 1.0), Level.OK, "scale from lidar+stereo"),
+    ],
+)
+def test_diagnostics_say_where_the_scale_comes_from(quality: Quality, level: Level, words: str) -> None:
+    health = Health(0.0)
+    depth, image = np.ones((4, 6), np.float32), np.zeros((4, 6, 3), np.uint8)
+    health.published(DepthFrame(depth, depth, DepthKind.METRIC, 0, "camera", None, image, quality), 0.0, 0.0)
+    (scale,) = (s for s in health.report(0.0, WatchConfig(), True, 0) if s.name == "scale")
+    assert scale.level is level and words in scale.message
