@@ -129,10 +129,12 @@ class TransformTree:
         """T_target_source (4, 4), metres.
 
         Raises:
-            CalibrationError: a frame is unknown, or no chain leads from one to the other.
+            CalibrationError: a frame has no name or is unknown, or no chain leads from one to the other.
         """
         target, source = _name(target), _name(source)
-        if target == source and target in self.frames:
+        if not target or not source:
+            raise CalibrationError(f"frames {target!r} and {source!r}: a message without frame_id can't be placed")
+        if target == source:
             return np.eye(4)
         up_target, up_source = self._chain(target), self._chain(source)
         for frame, T_frame_target in up_target.items():
