@@ -123,11 +123,15 @@ def deskew(xyz: Float32, times_s: Float32, stamp_ns: int, motion: Motion) -> Flo
     share = position - bucket
     order = np.argsort(bucket, kind="stable")  # radix sort: fast, and neighbours stay neighbours
     ends = np.cumsum(np.bincount(bucket, minlength=len(knots) - 1))
+    xyz = np.ascontiguousarray(xyz)  # of a message's view, each `take` would copy all
     moved = np.empty((len(xyz), 3), np.float32)
     for k, (low, high) in enumerate(pairwise([0, *ends.tolist()])):
         points = order[low:high]
-        first, second = _apply(T[k], xyz[points]), _apply(T[k + 1], xyz[points])
-        moved[points] = first + share[points, None] * (second - first)
+        there = np.take(xyz, points, axis=0)
+        first, change = _apply(T[k], there), _apply(T[k + 1] - T[k], there)
+        change *= share[points, None]
+        first += change
+        moved[points] = first
     moved[~known] = np.nan
     return moved
 

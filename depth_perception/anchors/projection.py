@@ -38,6 +38,7 @@ def project_points(xyz: Float32, T_camera_sensor: Float64, camera: CameraModel) 
     if not camera.is_calibrated:
         raise CalibrationError(f"K = {camera.K.tolist()!r} is uncalibrated: points can't be projected without it")
     distorted = bool(np.any(camera.D != 0.0))
+    steepest = _steepest(camera)
     T = T_camera_sensor.copy()
     T[:3] = camera.R.T @ T[:3]
     if xyz.strides[0] % 4:  # BLAS reads whole steps of an element only
@@ -46,24 +47,47 @@ def project_points(xyz: Float32, T_camera_sensor: Float64, camera: CameraModel) 
         points = T[:3, :3].astype(np.float32) @ xyz.T
         points += T[:3, 3:].astype(np.float32)
         x, y, z = points
-        reach = z * np.float32(_steepest(camera))
+        reach = z * np.float32(steepest)
         # One comparison removes what is behind, too: |x| is never below a negative number.
         index = np.flatnonzero((np.abs(x) < reach) & (np.abs(y) < reach) & (z < np.inf))
     points = points[:, index]
     if distorted:
         radius_squared = points[0] ** 2 + points[1] ** 2
-        inside = np.flatnonzero(radius_squared < (np.float32(_steepest(camera)) * points[2]) ** 2)
+        inside = np.flatnonzero(radius_squared < (np.float32(steepest) * points[2]) ** 2)
         index, points = index[inside], points[:, inside]
-        uv = camera.project(points.T).astype(np.float32)
-    else:
-        scale = 1.0 / points[2]
-        right, down = points[0] * scale, points[1] * scale
-        uv = np.empty((len(index), 2), np.float32)
-        uv[:, 0] = np.float32(camera.fx) * right + np.float32(camera.K[0, 1]) * down + np.float32(camera.cx)
-        uv[:, 1] = np.float32(camera.fy) * down + np.float32(camera.cy)
+    uv = _pixels(points, camera, distorted)
     u, v = uv[:, 0], uv[:, 1]
     seen = np.flatnonzero((u >= -0.5) & (u < camera.width - 0.5) & (v >= -0.5) & (v < camera.height - 0.5))
     return Projection(index[seen], uv[seen], points[:, seen])
+
+
+def _pixels(points: Float32, camera: CameraModel, distorted: bool) -> Float32:
+    """(M, 2) of points (3, M) before the camera, in float32: several times as fast as OpenCV, to a hundredth pixel."""
+    if distorted and np.any(camera.D[12:] != 0.0):  # a tilted sensor: rare, so OpenCV's
+        return camera.project(points.T).astype(np.float32)
+    scale = 1.0 / points[2]
+    x, y = points[0] * scale, points[1] * scale
+    skew = np.float32(camera.K[0, 1])
+    if distorted:
+        x, y = _distorted(camera, x, y)
+        skew = np.float32(0.0)  # OpenCV's distorted models have none
+    uv = np.empty((len(x), 2), np.float32)
+    uv[:, 0] = np.float32(camera.fx) * x + skew * y + np.float32(camera.cx)
+    uv[:, 1] = np.float32(camera.fy) * y + np.float32(camera.cy)
+    return uv
+
+
+def _distorted(camera: CameraModel, x: Float32, y: Float32) -> tuple[Float32, Float32]:
+    """Where a lens moves rays (x, y, 1): radial, tangential and thin prism terms (OpenCV's calib3d documentation)."""
+    r2 = x * x + y * y
+    factor = _radial_factor(camera, r2)
+    if camera.distortion_model == "equidistant":
+        return x * factor, y * factor
+    _, _, p1, p2, _, _, _, _, s1, s2, s3, s4 = _coefficients(camera)
+    xy = 2.0 * x * y
+    moved_x = x * factor + p1 * xy + p2 * (r2 + 2.0 * x * x) + r2 * (s1 + s2 * r2)
+    moved_y = y * factor + p1 * (r2 + 2.0 * y * y) + p2 * xy + r2 * (s3 + s4 * r2)
+    return moved_x, moved_y
 
 
 def _steepest(camera: CameraModel) -> float:
@@ -78,24 +102,28 @@ def _steepest(camera: CameraModel) -> float:
     if not np.any(camera.D != 0.0):
         return 1.001 * farthest
     angle = np.linspace(0.0, _WIDEST, _SAMPLES)
-    radius = _distorted_radius(camera, angle)
+    tangent = np.tan(angle)
+    radius = tangent * _radial_factor(camera, tangent * tangent)
     turning = np.flatnonzero(~(np.diff(radius) > 0.0))
     monotone = radius[: turning[0] + 1] if len(turning) else radius
     last = min(int(np.searchsorted(monotone, 1.1 * farthest)), len(monotone) - 1)
-    return float(np.tan(angle[last]))
+    return float(tangent[last])
 
 
-def _distorted_radius(camera: CameraModel, angle: Float64) -> Float64:
-    """Distance from the principal point, in focal lengths, of rays at these angles from the axis (OpenCV's models)."""
+def _radial_factor(camera: CameraModel, r2: NDArray[np.floating]) -> NDArray[np.floating]:
+    """What the distance of a ray from the axis (its square, at depth 1) is multiplied by; of the dtype of `r2`."""
     if camera.distortion_model == "equidistant":
+        k1, k2, k3, k4 = camera.D[:4].tolist()
+        r = np.sqrt(np.maximum(r2, 1e-12))
+        angle = np.arctan(r)
         a2 = angle * angle
-        k1, k2, k3, k4 = camera.D[:4]
-        return angle * (1 + a2 * (k1 + a2 * (k2 + a2 * (k3 + a2 * k4))))
-    D = np.zeros(14)
-    D[: min(camera.D.size, 14)] = camera.D[:14]
-    r = np.tan(angle)
-    r2 = r * r
-    above = 1 + r2 * (D[0] + r2 * (D[1] + r2 * D[4]))
-    below = 1 + r2 * (D[5] + r2 * (D[6] + r2 * D[7]))
+        return angle / r * (1.0 + a2 * (k1 + a2 * (k2 + a2 * (k3 + a2 * k4))))
+    k1, k2, _, _, k3, k4, k5, k6 = _coefficients(camera)[:8]
     with np.errstate(divide="ignore", invalid="ignore"):
-        return r * above / below
+        return (1.0 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1.0 + r2 * (k4 + r2 * (k5 + r2 * k6)))
+
+
+def _coefficients(camera: CameraModel) -> list[float]:
+    """OpenCV's k1 k2 p1 p2 k3 k4 k5 k6 s1 s2 s3 s4; those that the camera doesn't give are 0."""
+    given: list[float] = camera.D[:12].tolist()
+    return given + [0.0] * (12 - len(given))
