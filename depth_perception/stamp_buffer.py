@@ -20,12 +20,15 @@ class StampBuffer(Generic[T]):
     def __init__(self, capacity: int) -> None:
         self._lock = threading.Lock()
         self._items: deque[tuple[int, T]] = deque(maxlen=capacity)
+        self._newest_ns: int | None = None
 
     def add(self, stamp_ns: int, item: T) -> None:
         """Take an item; a reordered one is kept in its place of arrival."""
         with self._lock:
-            if self._items and stamp_ns < max(stamp for stamp, _ in self._items) - RESET_NS:
+            if self._newest_ns is None or stamp_ns < self._newest_ns - RESET_NS:
                 self._items.clear()
+                self._newest_ns = stamp_ns
+            self._newest_ns = max(self._newest_ns, stamp_ns)
             self._items.append((stamp_ns, item))
 
     def nearest(self, stamp_ns: int) -> tuple[int, T] | None:
@@ -36,7 +39,7 @@ class StampBuffer(Generic[T]):
     def newest_ns(self) -> int | None:
         """The latest stamp; None while there is none."""
         with self._lock:
-            return max((stamp for stamp, _ in self._items), default=None)
+            return self._newest_ns
 
     def between(self, start_ns: int, end_ns: int) -> list[tuple[int, T]]:
         """The items from `start_ns` to `end_ns`, in order of their stamps."""

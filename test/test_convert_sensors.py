@@ -109,7 +109,8 @@ def test_the_command_line_wins_over_the_recordings_transforms(
 ) -> None:
     bag, model = recording(tmp_path / "in", [16, 16], [0, 50]), str(tiny_model(tmp_path / "m.onnx"))
     common = ["convert", str(bag), "--model", model, "--backend", "onnxruntime", "--lidar", "/velodyne"]
-    assert main([*common, str(tmp_path / "a"), "--T-cam-lidar", "-0.1 0 0.75 0.5 -0.5 0.5 0.5", "--std", "--anchors"]) == 0
+    mounted = "-0.1 0 0.75 0.5 -0.5 0.5 0.5"
+    assert main([*common, str(tmp_path / "a"), "--T-cam-lidar", mounted, "--std", "--anchors"]) == 0
     assert "scale: lidar in 2 of 2 depth images" in capsys.readouterr().out
     with open_bag(tmp_path / "a") as out:
         [first, *_] = (message for _, _, message in out.messages(["/depth/image"]))
