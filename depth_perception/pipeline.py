@@ -116,7 +116,7 @@ class Pipeline:
         view, reason = unscaled(inference, self._limits(inference.contract)[1])
         anchors = self._measured(inference, measurements)
         watch.lap("anchors")
-        expected = self._expects_anchors or bool(measurements)
+        expected = self.config.scale.enabled and (self._expects_anchors or bool(measurements))
         if view is None:
             aligned = Alignment(None, None, Quality("none", float("nan"), 0.0, reason))
         else:
