@@ -27,7 +27,16 @@ class RealFrame:
 
 
 def kitti_raw_frames(folder: Path, stride: int = 3) -> Iterator[RealFrame]:
-    """Frames of one KITTI raw drive, camera 2, with the LiDAR scan projected into the image.
+    """Frames of one KITTI raw drive, camera 2, with the LiDAR scan projected into the image. `folder`: see below."""
+    for image, camera, points, T_camera_lidar in kitti_raw_sweeps(folder, stride):
+        seen = points @ T_camera_lidar[:3, :3].T + T_camera_lidar[:3, 3]
+        yield RealFrame("kitti_raw", image, camera, _project(seen @ camera.K.T, image.shape[0], image.shape[1]))
+
+
+def kitti_raw_sweeps(
+    folder: Path, stride: int = 3
+) -> Iterator[tuple[NDArray[np.uint8], CameraModel, NDArray[np.float32], NDArray[np.float64]]]:
+    """Image of camera 2 (H, W, 3) RGB, its camera, LiDAR points (N, 3) m and T_camera_lidar (4, 4) of a raw drive.
 
     Args:
         folder: holds image_02/data, velodyne_points/data (`.bin.xz`) and the calib_*.txt files.
@@ -35,17 +44,15 @@ def kitti_raw_frames(folder: Path, stride: int = 3) -> Iterator[RealFrame]:
     cameras = _calibration(folder / "calib_cam_to_cam.txt")
     P = cameras["P_rect_02"].reshape(3, 4)
     to_camera = _calibration(folder / "calib_velo_to_cam.txt")
-    T = np.eye(4)
+    T, R, T_camera2 = np.eye(4), np.eye(4), np.eye(4)
     T[:3, :3], T[:3, 3] = to_camera["R"].reshape(3, 3), to_camera["T"]
-    R = np.eye(4)
     R[:3, :3] = cameras["R_rect_00"].reshape(3, 3)
+    T_camera2[:3, 3] = np.linalg.solve(P[:, :3], P[:, 3])
     for path in sorted((folder / "image_02" / "data").glob("*.png"))[::stride]:
         image = read_rgb(path)
         scan = lzma.decompress((folder / "velodyne_points" / "data" / f"{path.stem}.bin.xz").read_bytes())
         points = np.frombuffer(scan, np.float32).reshape(-1, 4)[:, :3]
-        homogeneous = np.hstack([points, np.ones((len(points), 1), np.float32)])
-        depth = _project(homogeneous @ (P @ R @ T).T, image.shape[0], image.shape[1])
-        yield RealFrame("kitti_raw", image, CameraModel(image.shape[0], image.shape[1], P[:, :3]), depth)
+        yield image, CameraModel(image.shape[0], image.shape[1], P[:, :3]), points, T_camera2 @ R @ T
 
 
 def seven_scenes_frames(folder: Path, stride: int = 4) -> Iterator[RealFrame]:
