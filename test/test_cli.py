@@ -105,7 +105,7 @@ def test_the_nodes_command_line_has_the_file_first_and_the_arguments_after() -> 
     }
     assert depth_command(arguments)[1:] == [
         *("-m", "depth_perception.nodes.depth_node", "--ros-args", "--params-file", "mine.yaml"),
-        *("-p", "scan.camera_height:=1.0", "-p", 'model.path:="7"'),
+        *("-p", "ground.enabled:=true", "-p", "scan.camera_height:=1.0", "-p", 'model.path:="7"'),
         *("-r", "image:=/cam/image", "-r", "image/compressed:=/cam/image/compressed"),
         *("-r", "__ns:=/robot", "--log-level", "debug"),
     ]
