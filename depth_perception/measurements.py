@@ -41,9 +41,12 @@ class Selection:
         return replace(config, scan=replace(config.scan, camera_pitch=self.tilt[0], camera_roll=self.tilt[1]))
 
     def noted(self, frame: DepthFrame) -> DepthFrame:
-        """The frame with our warnings in its quality."""
-        warnings = (*self.warnings, *frame.quality.warnings)
-        return replace(frame, quality=replace(frame.quality, warnings=warnings))
+        """The frame with our warnings in its quality, and in its reason if it has no metres."""
+        if not self.warnings:
+            return frame
+        quality = frame.quality
+        reason = "; ".join([quality.reason, *self.warnings]) if quality.reason else ""
+        return replace(frame, quality=replace(quality, reason=reason, warnings=(*self.warnings, *quality.warnings)))
 
 
 NOTHING = Selection()

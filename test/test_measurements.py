@@ -338,5 +338,7 @@ def test_our_warnings_come_before_the_fits() -> None:
 
     noted = Selection(warnings=("lidar: stale",)).noted(depth_frame(warnings=("stereo: conflict",)))
     assert noted.quality == Quality("lidar", 0.1, 1.0, warnings=("lidar: stale", "stereo: conflict"))
+    lost = Selection(warnings=("lidar: stale",)).noted(depth_frame(None, source="none", reason="nothing measures it"))
+    assert lost.quality.reason == "nothing measures it; lidar: stale"
     untouched = depth_frame(held=True, count=3)
-    assert Selection().noted(untouched).quality.count == 3
+    assert Selection().noted(untouched) is untouched
