@@ -80,7 +80,7 @@ class Aligner:
             warnings = (*warnings, complaint) if expected and complaint else warnings
             return self._without(view, len(anchors), stamp_ns, config, expected, warnings)
         self._spread, self._systematic, self._source = fit.spread, anchors.systematic, anchors.names
-        return self._with(view, anchors, fit, sources, stamp_ns, config, warnings)
+        return self._with(view, anchors, fit, stamp_ns, config, warnings)
 
     # ------------------------------------------------------------------------------------------------- the fit
 
@@ -107,19 +107,18 @@ class Aligner:
     # ------------------------------------------------------------------------------------------------- with anchors
 
     def _with(
-        self, view: Unscaled, anchors: Gathered, fit: Fit, sources: Sequence[Anchors], stamp_ns: int,
-        config: ScaleConfig, warnings: tuple[str, ...],
-    ) -> Alignment:  # fmt: skip
+        self, view: Unscaled, anchors: Gathered, fit: Fit, stamp_ns: int, config: ScaleConfig, warnings: tuple[str, ...]
+    ) -> Alignment:
         theta = self._filter.theta
         assert theta is not None
         if view.prior_std is not None and not config.correct_metric:
-            return self._only_checked(view, anchors, fit, stamp_ns, sources, warnings)
+            return self._only_checked(view, anchors, fit, stamp_ns, warnings)
         links = self._links(view, config)
         depth, field = self._corrected(view, anchors, theta, links)
         left_out = held_out(anchors.group, config.held_out_share, self._turn)
         refused = _contradicting(field, fit, anchors, view.farthest)
         score = self._score(view, anchors, left_out, refused, links)
-        age_s = _age_s(sources, stamp_ns)
+        age_s = _age_s(anchors, stamp_ns)
         std = depth * self._std(anchors, fit.spread, view, config)
         quality = Quality(
             anchors.names, _median_ratio(std, depth), _finite_share(depth), count=len(anchors),
@@ -130,9 +129,8 @@ class Aligner:
         return Alignment(depth, std, quality, _uses(anchors, refused, left_out))
 
     def _only_checked(
-        self, view: Unscaled, anchors: Gathered, fit: Fit, stamp_ns: int, sources: Sequence[Anchors],
-        warnings: tuple[str, ...],
-    ) -> Alignment:  # fmt: skip
+        self, view: Unscaled, anchors: Gathered, fit: Fit, stamp_ns: int, warnings: tuple[str, ...]
+    ) -> Alignment:
         """The model's own metres and what the anchors, all of them unseen, say about them; gross outliers don't."""
         assert view.prior_std is not None
         std = None if math.isnan(view.prior_std) else view.values * np.float32(view.prior_std)
@@ -141,7 +139,7 @@ class Aligner:
         quality = Quality(
             "prior", view.prior_std, _finite_share(view.values), count=len(anchors),
             inlier_share=1.0 - float(np.mean(refused)), scale=1.0, shift=0.0,
-            age_s=_age_s(sources, stamp_ns), abs_rel=metrics.abs_rel, rmse=metrics.rmse, delta1=metrics.delta1,
+            age_s=_age_s(anchors, stamp_ns), abs_rel=metrics.abs_rel, rmse=metrics.rmse, delta1=metrics.delta1,
             held_out=int(np.count_nonzero(~refused)), warnings=warnings,
         )  # fmt: skip
         return Alignment(view.values, std, quality, _uses(anchors, refused, ~refused))
@@ -266,9 +264,10 @@ def _cells(uv: Float32, size: tuple[int, ...], grid: tuple[int, int]) -> tuple[N
     return np.clip(row, 0, grid[0] - 1).astype(np.intp), np.clip(column, 0, grid[1] - 1).astype(np.intp)
 
 
-def _age_s(sources: Sequence[Anchors], stamp_ns: int) -> float:
-    """How long before or after the image the anchors were measured, the worst of them."""
-    return max(abs(stamp_ns - source.stamp_ns) for source in sources) * 1e-9
+def _age_s(anchors: Gathered, stamp_ns: int) -> float:
+    """How long before or after the image the anchors were measured, the worst of the sources that are used."""
+    used = [anchors.sources[i] for i in np.unique(anchors.source)]
+    return max(abs(stamp_ns - source.stamp_ns) for source in used) * 1e-9
 
 
 def _scale(theta: Float64) -> float:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
-TOLERANCES = (1.0, 0.6, 0.4, 0.3)  # of log depth, pass by pass
-SHARPEST = 0.05  # the last passes' tolerance is three spreads, at least this and at most the last of TOLERANCES
+TOLERANCES = (0.5, 0.35, 0.2)  # of log depth, pass by pass; both starts are robust, and wide passes would spoil them
+SHARPEST = 0.05  # the last passes' tolerance is two spreads, at least this and at most the last of TOLERANCES
 LAST_PASSES = 2
 SMALLEST_SPREAD = 0.01
 OUTLIER = 0.4  # of log depth: so far off no anchor is an inlier, however far off the others are
@@ -119,7 +119,7 @@ def _regular(normal: Float64) -> Float64:
 
 
 def _sharp(misfit: Float32) -> float:
-    return min(max(3.0 * _spread(misfit)[0], SHARPEST), TOLERANCES[-1])
+    return min(max(2.0 * _spread(misfit)[0], SHARPEST), TOLERANCES[-1])
 
 
 def _voted(inverse: Float64, depth: Float64, weight: Float32) -> Float64 | None:
