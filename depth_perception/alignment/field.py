@@ -11,14 +11,26 @@ from depth_perception.alignment.fit import trust
 
 Float32 = NDArray[np.float32]
 
-ROWS = 48  # control points along the image's shorter side
-COARSE_ROWS = 24  # of the grid on which outliers are found
-STIFFNESS = 0.4  # weight of a step between neighbouring control points, against one anchor's
-ALONG_COLUMNS = 3.0  # vertical steps cost so much more: surfaces that LiDAR beams cross stand upright
 EDGE = 9.0  # a step of lightness (of 255) at which a link is half as stiff
+ALONG_COLUMNS = 1.5  # vertical steps cost so much more: surfaces that LiDAR beams cross stand upright
 CELL_WEIGHT = 6.0  # all anchors of one control point weigh at most so much: neighbours' errors are alike
 TOLERANCES = (1.0, 0.6, 0.4, 0.25)  # of log depth, pass by pass: farther from the field before counts less
 TOLERANCE = 0.25  # in the end
+
+
+@dataclass(frozen=True)
+class Level:
+    """One grid of control points and its prior, in units of one anchor's weight."""
+
+    rows: int  # control points along the image's shorter side
+    stretch: float  # weight of a step between neighbours
+    bend: float  # weight of a second difference: without it the field would be a tent with a pole at each anchor
+    fade: float  # weight of the correction itself; times (reach * columns)^-2 where `scaled`
+    scaled: bool
+
+
+COARSE = Level(rows=24, stretch=0.2, bend=0.2, fade=0.05, scaled=True)
+FINE = Level(rows=48, stretch=0.05, bend=0.0, fade=0.001, scaled=False)
 
 
 @dataclass(frozen=True)
@@ -33,24 +45,24 @@ class Links:
 class Field:
     """Correction of log depth at the control points; `weight` is what each anchor counted in the end (0 to 1)."""
 
-    values: Float32  # (rows, columns)
+    coarse: Float32  # (rows, columns)
+    fine: Float32  # (rows, columns), on top
     weight: Float32  # (N,)
 
     def at_size(self, height: int, width: int) -> Float32:
         """(height, width) log depth to add."""
-        import cv2
-
-        return cv2.resize(self.values, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+        return _resized(self.coarse, height, width) + _resized(self.fine, height, width)
 
 
 class ResidualField:
-    """Minimises  Σ w_i (f(u_i) - r_i)² + Σ g_ab (f_a - f_b)² + κ Σ f_a²  over the control points f.
+    """Minimises  Σ w_i (f(u_i) - r_i)² + Σ s_ab (f_a - f_b)² + Σ b_abc (f_a - 2 f_b + f_c)² + κ Σ f_a².
 
-    A Gaussian Markov random field: r_i is anchor i's log depth minus the aligned prediction's; the stiffness g_ab of
-    neighbours a, b is less across an edge of the image (as in Barron & Poole 2016, The Fast Bilateral Solver, but on
-    the image's own grid); κ = STIFFNESS / reach² lets the correction fade within `reach` control points. Anchors that
-    the field can't meet lose weight from pass to pass (Geman-McClure, on a coarse grid), so that gross outliers count
-    for nothing. The matrix is banded: one Cholesky factorisation a pass.
+    A Gaussian Markov random field over control points f: r_i is anchor i's log depth minus the aligned prediction's.
+    Stretch s_ab and bending b_abc cost less across an edge of the image (as in Barron & Poole 2016, The Fast Bilateral
+    Solver, but on the image's own grid); κ lets the correction fade with distance. Solved on a coarse grid first, where
+    anchors that the field can't meet lose weight from pass to pass (Geman-McClure), so that gross outliers count for
+    nothing; what remains is fitted on a fine grid without bending. The matrices are banded: one Cholesky factorisation
+    a pass.
 
     Convention: pixel centres are integers; control point (0, 0) is the centre of the first cell, cells tile the image.
     """
@@ -58,7 +70,7 @@ class ResidualField:
     def __init__(self, height: int, width: int, reach: float) -> None:
         """`height`, `width`: of the prediction; `reach`: share of the image's width within which the pull fades."""
         self.height, self.width, self.reach = height, width, reach
-        self._coarse, self._fine = (_Grid(height, width, rows, reach) for rows in (COARSE_ROWS, ROWS))
+        self._coarse, self._fine = (_Grid(height, width, level, reach) for level in (COARSE, FINE))
         self.rows, self.columns = self._fine.rows, self._fine.columns
 
     def links(self, image: NDArray[np.uint8]) -> tuple[Links, Links]:
@@ -77,24 +89,30 @@ class ResidualField:
         band, cells = self._coarse.band(links[0]), self._coarse.cells(uv)
         values = np.zeros(band.shape[1], np.float32)
         for tolerance in TOLERANCES:
-            counts = weight * trust(residual - values[cells], tolerance)
-            values = _solve(band, cells, residual, counts)
-        counts = weight * trust(residual - values[cells], TOLERANCE)
+            values = _solve(band, cells, residual, weight * trust(residual - values[cells], tolerance))
+        trusted = trust(residual - values[cells], TOLERANCE)
+        coarse = self._coarse.as_image(values)
+        remaining = residual - _resized(coarse, self.height, self.width)[self._pixels(uv)]
         cells = self._fine.cells(uv)
-        values = _solve(self._fine.band(links[1]), cells, residual, counts)
-        return Field(self._fine.as_image(values), trust(residual - values[cells], TOLERANCE))
+        values = _solve(self._fine.band(links[1]), cells, remaining, weight * trusted)
+        return Field(coarse, self._fine.as_image(values), trust(remaining - values[cells], TOLERANCE))
+
+    def _pixels(self, uv: Float32) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Rows and columns (N,) of the nearest pixels."""
+        row, column = np.rint(uv[:, 1]).astype(np.intp), np.rint(uv[:, 0]).astype(np.intp)
+        return np.clip(row, 0, self.height - 1), np.clip(column, 0, self.width - 1)
 
 
 class _Grid:
     """Control points and their order in the band: along the image's shorter side first, which keeps the band narrow."""
 
-    def __init__(self, height: int, width: int, rows: int, reach: float) -> None:
-        self._landscape = width >= height
-        short = min(rows, height, width)
+    def __init__(self, height: int, width: int, level: Level, reach: float) -> None:
+        self._landscape, self._level = width >= height, level
+        short = min(level.rows, height, width)
         long = min(max(short, round(short * max(height, width) / min(height, width))), 2 * short)
         self.rows, self.columns = (short, long) if self._landscape else (long, short)
         self._scale = np.array([self.columns / width, self.rows / height], np.float32)
-        self._fade = STIFFNESS / max(reach * self.columns, 1.0) ** 2
+        self._fade = level.fade / max(reach * self.columns, 1.0) ** 2 if level.scaled else level.fade
 
     def links(self, image: NDArray[np.uint8]) -> Links:
         import cv2
@@ -103,8 +121,7 @@ class _Grid:
         grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32) * np.float32(1.0 / EDGE)
         right: Float32 = np.diff(grey, axis=1)
         down: Float32 = np.diff(grey, axis=0)
-        soft, stiff = np.float32(STIFFNESS), np.float32(STIFFNESS * ALONG_COLUMNS)
-        return Links(soft / (1.0 + right * right), stiff / (1.0 + down * down))
+        return Links(np.reciprocal(1.0 + right * right), np.float32(ALONG_COLUMNS) / (1.0 + down * down))
 
     def cells(self, uv: Float32) -> NDArray[np.intp]:
         """(N,) control point of each pixel (N, 2), in the band's order."""
@@ -123,16 +140,48 @@ class _Grid:
         """The prior's matrix in LAPACK's lower banded form (bandwidth + 1, n)."""
         across, along = (links.right.T, links.down.T) if self._landscape else (links.down, links.right)
         lines, size = (self.columns, self.rows) if self._landscape else (self.rows, self.columns)
-        diagonal = np.full((lines, size), self._fade, np.float32)
-        diagonal[:, :-1] += along
-        diagonal[:, 1:] += along
-        diagonal[:-1] += across
-        diagonal[1:] += across
-        band = np.zeros((size + 1, lines * size), np.float32)
-        band[0] = diagonal.ravel()
-        band[1].reshape(lines, size)[:, :-1] = -along
-        band[size, : (lines - 1) * size] -= across.ravel()
-        return band
+        width = 2 * size if self._level.bend else size
+        band = np.zeros((width + 1, lines, size), np.float32)
+        band[0] = self._fade
+        _stretch(band, np.float32(self._level.stretch) * along, 2, 1)
+        _stretch(band, np.float32(self._level.stretch) * across, 1, size)
+        if self._level.bend:
+            bend = np.float32(self._level.bend)
+            _bend(band, bend * np.minimum(along[:, 1:], along[:, :-1]), 2, 1)
+            _bend(band, bend * np.minimum(across[1:], across[:-1]), 1, size)
+        return band.reshape(width + 1, -1)
+
+
+def _stretch(band: Float32, weight: Float32, axis: int, offset: int) -> None:
+    """Add Σ weight (f_a - f_b)² for neighbours along an axis of `band` (offsets, lines, size), `offset` apart."""
+    near, far = _parts(axis, 2)
+    band[(0, *near)] += weight
+    band[(0, *far)] += weight
+    band[(offset, *near)] -= weight
+
+
+def _bend(band: Float32, weight: Float32, axis: int, offset: int) -> None:
+    """Add Σ weight (f_a - 2 f_b + f_c)² for three in a row along an axis of `band`."""
+    first, middle, last = _parts(axis, 3)
+    band[(0, *first)] += weight
+    band[(0, *middle)] += 4.0 * weight
+    band[(0, *last)] += weight
+    band[(offset, *first)] -= 2.0 * weight
+    band[(offset, *middle)] -= 2.0 * weight
+    band[(2 * offset, *first)] += weight
+
+
+def _parts(axis: int, count: int) -> list[tuple[slice, slice]]:
+    """Slices of (lines, size): the first, second, … of every `count` neighbours along axis 1 (lines) or 2 (size)."""
+    whole = slice(None)
+    parts = [slice(k, k - count + 1 or None) for k in range(count)]
+    return [(part, whole) if axis == 1 else (whole, part) for part in parts]
+
+
+def _resized(values: Float32, height: int, width: int) -> Float32:
+    import cv2
+
+    return cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
 def _solve(band: Float32, cells: NDArray[np.intp], residual: Float32, weight: Float32) -> Float32:

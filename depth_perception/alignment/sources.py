@@ -22,7 +22,7 @@ FEWEST_MEETINGS = 6  # cells
 DISAGREEMENT = 0.18  # of log depth: more than this between two sources is a contradiction
 MODEL_SIGMA = 0.05  # of log depth: what a prediction gets wrong from pixel to pixel; softens the weights
 SYSTEMATIC = 0.005  # of depth: what a calibration gets wrong in all anchors alike
-BLOCK_WEIGHT = 40.0  # anchors of one source in one block count for at most so many
+BLOCK_WEIGHT = 200.0  # anchors of one source in one block count for at most so many
 
 
 @dataclass(frozen=True)
