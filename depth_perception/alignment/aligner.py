@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_perception.alignment.field import Field, Links, ResidualField
+from depth_perception.alignment.field import AllLinks, Field, ResidualField
 from depth_perception.alignment.filter import FitFilter
 from depth_perception.alignment.fit import Fit, apply, fit_affine, fit_scale, widened
 from depth_perception.alignment.holdout import held_out
@@ -144,7 +144,7 @@ class Aligner:
         )  # fmt: skip
         return Alignment(view.values, std, quality, _uses(anchors, refused, ~refused))
 
-    def _links(self, view: Unscaled, config: ScaleConfig) -> tuple[Links, Links] | None:
+    def _links(self, view: Unscaled, config: ScaleConfig) -> AllLinks | None:
         if not config.residual_field:
             return None
         h, w = view.values.shape
@@ -154,7 +154,7 @@ class Aligner:
         return self._field.links(view.image)
 
     def _corrected(
-        self, view: Unscaled, anchors: Gathered, theta: Float64, links: tuple[Links, Links] | None
+        self, view: Unscaled, anchors: Gathered, theta: Float64, links: AllLinks | None
     ) -> tuple[Float32, Field | None]:
         """Depth (h, w) under `theta`, pulled onto the anchors where there is a field."""
         depth = apply(theta, view.values, view.farthest)
@@ -170,7 +170,7 @@ class Aligner:
 
     def _score(
         self, view: Unscaled, anchors: Gathered, left_out: NDArray[np.bool_], refused: NDArray[np.bool_],
-        links: tuple[Links, Links] | None,
+        links: AllLinks | None,
     ) -> DepthMetrics | None:  # fmt: skip
         """Errors on the anchors left out, of a fit and a field that haven't seen them; gross outliers don't count."""
         kept, judged = anchors.only(~left_out), anchors.only(left_out & ~refused)

@@ -14,8 +14,7 @@ Float32 = NDArray[np.float32]
 EDGE = 9.0  # a step of lightness (of 255) at which a link is half as stiff
 ALONG_COLUMNS = 1.5  # vertical steps cost so much more: surfaces that LiDAR beams cross stand upright
 CELL_WEIGHT = 6.0  # all anchors of one control point weigh at most so much: neighbours' errors are alike
-TOLERANCES = (1.0, 0.6, 0.4, 0.25)  # of log depth, pass by pass: farther from the field before counts less
-TOLERANCE = 0.25  # in the end
+TOLERANCE = 0.25  # of log depth: an anchor that is so far from the field counts a quarter
 
 
 @dataclass(frozen=True)
@@ -27,10 +26,12 @@ class Level:
     bend: float  # weight of a second difference: without it the field would be a tent with a pole at each anchor
     fade: float  # weight of the correction itself; times (reach * columns)^-2 where `scaled`
     scaled: bool
+    tolerances: tuple[float, ...]  # pass by pass
 
 
-COARSE = Level(rows=24, stretch=0.2, bend=0.2, fade=0.05, scaled=True)
-FINE = Level(rows=48, stretch=0.05, bend=0.0, fade=0.001, scaled=False)
+ROUGH = Level(16, 0.2, 0.2, 0.05, True, (1.0, 0.6, 0.4))  # where a crowd of anchors outvotes gross errors
+COARSE = Level(24, 0.2, 0.2, 0.05, True, (0.3, 0.2))
+FINE = Level(48, 0.05, 0.0, 0.001, False, (0.15,))
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,9 @@ class Links:
 
     right: Float32  # (rows, columns - 1)
     down: Float32  # (rows - 1, columns)
+
+
+AllLinks = tuple[Links, Links, Links]
 
 
 @dataclass(frozen=True)
@@ -59,10 +63,10 @@ class ResidualField:
 
     A Gaussian Markov random field over control points f: r_i is anchor i's log depth minus the aligned prediction's.
     Stretch s_ab and bending b_abc cost less across an edge of the image (as in Barron & Poole 2016, The Fast Bilateral
-    Solver, but on the image's own grid); κ lets the correction fade with distance. Solved on a coarse grid first, where
-    anchors that the field can't meet lose weight from pass to pass (Geman-McClure), so that gross outliers count for
-    nothing; what remains is fitted on a fine grid without bending. The matrices are banded: one Cholesky factorisation
-    a pass.
+    Solver, but on the image's own grid); κ lets the correction fade with distance. Solved from rough to fine; anchors
+    that the field can't meet lose weight from pass to pass (Geman-McClure), so that gross outliers count for nothing.
+    What the coarse grid leaves is fitted on a fine one without bending. The matrices are banded: one Cholesky
+    factorisation a pass.
 
     Convention: pixel centres are integers; control point (0, 0) is the centre of the first cell, cells tile the image.
     """
@@ -70,14 +74,14 @@ class ResidualField:
     def __init__(self, height: int, width: int, reach: float) -> None:
         """`height`, `width`: of the prediction; `reach`: share of the image's width within which the pull fades."""
         self.height, self.width, self.reach = height, width, reach
-        self._coarse, self._fine = (_Grid(height, width, level, reach) for level in (COARSE, FINE))
+        self._rough, self._coarse, self._fine = (_Grid(height, width, level, reach) for level in (ROUGH, COARSE, FINE))
         self.rows, self.columns = self._fine.rows, self._fine.columns
 
-    def links(self, image: NDArray[np.uint8]) -> tuple[Links, Links]:
-        """Of the coarse and the fine grid, from an image (H, W, 3) RGB."""
-        return self._coarse.links(image), self._fine.links(image)
+    def links(self, image: NDArray[np.uint8]) -> AllLinks:
+        """Of the rough, the coarse and the fine grid, from an image (H, W, 3) RGB."""
+        return self._rough.links(image), self._coarse.links(image), self._fine.links(image)
 
-    def fit(self, uv: Float32, residual: Float32, weight: Float32, links: tuple[Links, Links]) -> Field:
+    def fit(self, uv: Float32, residual: Float32, weight: Float32, links: AllLinks) -> Field:
         """The field that these anchors ask for.
 
         Args:
@@ -86,16 +90,13 @@ class ResidualField:
             weight: (N,) 0 to 1, how far each can be trusted.
             links: of the method `links`.
         """
-        band, cells = self._coarse.band(links[0]), self._coarse.cells(uv)
-        values = np.zeros(band.shape[1], np.float32)
-        for tolerance in TOLERANCES:
-            values = _solve(band, cells, residual, weight * trust(residual - values[cells], tolerance))
-        trusted = trust(residual - values[cells], TOLERANCE)
-        coarse = self._coarse.as_image(values)
-        remaining = residual - _resized(coarse, self.height, self.width)[self._pixels(uv)]
-        cells = self._fine.cells(uv)
-        values = _solve(self._fine.band(links[1]), cells, remaining, weight * trusted)
-        return Field(coarse, self._fine.as_image(values), trust(remaining - values[cells], TOLERANCE))
+        pixels, misfit = self._pixels(uv), residual
+        coarse = np.zeros((1, 1), np.float32)
+        for grid, its_links in ((self._rough, links[0]), (self._coarse, links[1])):
+            coarse, misfit = grid.settle(uv, residual, misfit, weight, its_links)
+        remaining = residual - _resized(coarse, self.height, self.width)[pixels]
+        fine, misfit = self._fine.settle(uv, remaining, remaining, weight, links[2])
+        return Field(coarse, fine, trust(misfit, TOLERANCE))
 
     def _pixels(self, uv: Float32) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Rows and columns (N,) of the nearest pixels."""
@@ -135,6 +136,20 @@ class _Grid:
         if self._landscape:
             return np.ascontiguousarray(values.reshape(self.columns, self.rows).T)
         return values.reshape(self.rows, self.columns)
+
+    def settle(
+        self, uv: Float32, residual: Float32, misfit: Float32, weight: Float32, links: Links
+    ) -> tuple[Float32, Float32]:
+        """The field (rows, columns) after this level's passes and what it leaves at the anchors (N,).
+
+        `misfit` (N,) is what the level before left, which decides how far each anchor is trusted in the first pass.
+        """
+        band, cells = self.band(links), self.cells(uv)
+        values = np.zeros(band.shape[1], np.float32)
+        for tolerance in self._level.tolerances:
+            values = _solve(band, cells, residual, weight * trust(misfit, tolerance))
+            misfit = residual - values[cells]
+        return self.as_image(values), misfit
 
     def band(self, links: Links) -> Float32:
         """The prior's matrix in LAPACK's lower banded form (bandwidth + 1, n)."""
