@@ -100,7 +100,7 @@ class ScaleConfig:
     min_anchors: int = option(12, "fewer usable anchors than this give no fit", low=3, high=100000)
     min_inlier_share: float = option(0.5, "a fit with a smaller share of inliers is refused", low=0.1, high=1.0)
     max_jump: float = option(
-        0.3, "a scale that changes by more than this share between frames must prove itself first", low=0.01, high=10.0
+        1.0, "a scale that changes by more than this share between frames must prove itself first", low=0.01, high=10.0
     )
     time_constant_s: float = option(
         0.5, "the filter forgets old fits within about this time; 0 = no filter", low=0.0, high=60.0

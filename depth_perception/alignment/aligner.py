@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -74,13 +75,19 @@ class Aligner:
         anchors, conflicts = settle(anchors, view.values.shape, view.is_inverse)  # type: ignore[arg-type]
         warnings = (*(f"{s.source}: {s.note}" for s in sources if s.note), *conflicts)
         fit, complaint = self._fit(view, anchors, config)
+        before = copy.copy(self._filter)
         if fit is not None and not self._filter.update(fit, stamp_ns, config.time_constant_s, config.max_jump):
             fit, complaint = None, "the scale jumped; waiting until it proves itself"
-        if fit is None:
-            warnings = (*warnings, complaint) if expected and complaint else warnings
-            return self._without(view, len(anchors), stamp_ns, config, expected, warnings)
-        self._spread, self._systematic, self._source = fit.spread, anchors.systematic, anchors.names
-        return self._with(view, anchors, fit, stamp_ns, config, warnings)
+        if fit is not None:
+            made = self._with(view, anchors, fit, stamp_ns, config, warnings)
+            share = made.quality.inlier_share
+            if share >= config.min_inlier_share or made.quality.source == "prior":
+                self._spread, self._systematic, self._source = fit.spread, anchors.systematic, anchors.names
+                return made
+            self._filter = before
+            complaint = f"only {100 * share:.0f} % of the anchors agree with each other; check the extrinsics"
+        warnings = (*warnings, complaint) if expected and complaint else warnings
+        return self._without(view, len(anchors), stamp_ns, config, expected, warnings)
 
     # ------------------------------------------------------------------------------------------------- the fit
 
@@ -91,11 +98,6 @@ class Aligner:
         fit = _raw_fit(view, anchors)
         if fit is None:
             return None, "no positive scale fits: near and far are exchanged; is the model's kind right?"
-        if fit.inlier_share < config.min_inlier_share:
-            return (
-                None,
-                f"only {100 * fit.inlier_share:.0f} % of the anchors agree with the model; check the extrinsics",
-            )
         if view.is_inverse:
             positive = float(np.mean(view.values > float(-fit.theta[1] / fit.theta[0])))
             if positive < POSITIVE_SHARE:

@@ -11,7 +11,7 @@ from depth_perception.alignment.fit import Fit
 
 Float64 = NDArray[np.float64]
 
-PROOFS = 3  # fits in a row that agree with each other make a jump believable
+PROOFS = 3  # fits in a row that agree make a jump believable
 FOLLOWED = 4.0  # innovations beyond so many variances are change, not noise
 
 
@@ -20,7 +20,8 @@ class FitFilter:
 
     The process noise is chosen so that, at a steady rate, the gain is dt / `time_constant_s`; an innovation larger than
     two standard deviations widens the state until it explains the innovation, so that real change is followed at once.
-    A fit whose scale is more than `max_jump` away is refused until `PROOFS` fits in a row agree on it.
+    A fit whose scale is more than `max_jump` away is refused until `PROOFS` fits in a row went the same way, each
+    within half of that of the one before: a scale that ramps proves itself, too.
     """
 
     def __init__(self) -> None:
@@ -39,7 +40,8 @@ class FitFilter:
             self._start(fit, stamp_ns)
             return True
         if jump(self.theta, fit.theta) > max_jump:
-            self._candidates = [c for c in self._candidates[-PROOFS + 1 :] if jump(c, fit.theta) <= 0.5 * max_jump]
+            if self._candidates and jump(self._candidates[-1], fit.theta) > 0.5 * max_jump:
+                self._candidates = []
             self._candidates.append(fit.theta)
             if len(self._candidates) < PROOFS:
                 return False
