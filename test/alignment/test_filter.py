@@ -89,6 +89,12 @@ def test_jumps_that_disagree_prove_nothing() -> None:
     assert not any(taken[5:]) and scale_of(subject) == pytest.approx(1.0)
 
 
+def test_a_scale_that_ramps_proves_itself() -> None:
+    """Each fit within half of `max_jump` of the one before: 1.4, 1.55, 1.7."""
+    subject, taken = run([scale_fit(1.0)] * 5 + [scale_fit(s) for s in (1.4, 1.55, 1.7)])
+    assert taken[5:] == [False, False, True] and scale_of(subject) == pytest.approx(1.7)
+
+
 def test_a_good_fit_in_between_starts_the_proof_again() -> None:
     subject, taken = run([scale_fit(1.0)] * 5 + [scale_fit(s) for s in (3.0, 3.0, 1.0, 3.0, 3.0)])
     assert taken[5:] == [False, False, True, False, False] and scale_of(subject) == pytest.approx(1.0)
