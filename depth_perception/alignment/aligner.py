@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from depth_perception.alignment.field import AllLinks, Field, ResidualField
 from depth_perception.alignment.filter import FitFilter
-from depth_perception.alignment.fit import Fit, apply, fit_affine, fit_scale, widened
+from depth_perception.alignment.fit import OUTLIER, Fit, apply, fit_affine, fit_scale, widened
 from depth_perception.alignment.holdout import held_out
 from depth_perception.alignment.sources import Gathered, gather, settle
 from depth_perception.alignment.uncertainty import Calibration, distance_to_anchors, relative_std
@@ -118,7 +118,10 @@ class Aligner:
         links = self._links(view, config)
         depth, field = self._corrected(view, anchors, theta, links)
         left_out = held_out(anchors.group, config.held_out_share, self._turn)
-        refused = _contradicting(field, fit, anchors, view.farthest)
+        if field is None:
+            refused = _misfit(fit, anchors, view.farthest) > min(3.0 * fit.spread, OUTLIER)
+        else:
+            refused = field.weight < MISFIT
         score = self._score(view, anchors, left_out, refused, links)
         age_s = _age_s(anchors, stamp_ns)
         std = depth * self._std(anchors, fit.spread, view, config)
@@ -136,7 +139,7 @@ class Aligner:
         """The model's own metres and what the anchors, all of them unseen, say about them; gross outliers don't."""
         assert view.prior_std is not None
         std = None if math.isnan(view.prior_std) else view.values * np.float32(view.prior_std)
-        refused = _contradicting(None, fit, anchors, view.farthest)
+        refused = _misfit(fit, anchors, view.farthest) > max(3.0 * fit.spread, OUTLIER)
         metrics = depth_metrics(anchors.prediction, anchors.depth, ~refused)
         quality = Quality(
             "prior", view.prior_std, _finite_share(view.values), count=len(anchors),
@@ -235,12 +238,9 @@ def _raw_fit(view: Unscaled, anchors: Gathered) -> Fit | None:
     return fit(anchors.prediction, anchors.depth, anchors.weight, anchors.block)
 
 
-def _contradicting(field: Field | None, fit: Fit, anchors: Gathered, farthest: float) -> NDArray[np.bool_]:
-    """True (N,) for the anchors that don't fit their neighbours, or without a field the model."""
-    if field is not None:
-        return field.weight < MISFIT
-    residual = np.log(anchors.depth / apply(fit.theta, anchors.prediction, farthest))
-    return np.abs(residual) > 3.0 * fit.spread
+def _misfit(fit: Fit, anchors: Gathered, farthest: float) -> Float32:
+    """(N,) how far each anchor is from the fit, in log depth."""
+    return np.abs(np.log(anchors.depth / apply(fit.theta, anchors.prediction, farthest)))
 
 
 def _uses(anchors: Gathered, refused: NDArray[np.bool_], left_out: NDArray[np.bool_]) -> tuple[UsedAnchors, ...]:

@@ -199,11 +199,14 @@ def test_an_implausible_scale(factor: float) -> None:
     assert once(view("scaled"), [beams(factor=factor)]).depth is not None, "without metres of its own any scale goes"
 
 
-def test_anchors_that_contradict_each_other() -> None:
+@pytest.mark.parametrize("residual_field", [True, False])
+def test_anchors_that_contradict_each_other(residual_field: bool) -> None:
     """Anchors of some other place: as far apart as the model's depth is, but in another order."""
     anchors, rng = beams(each=200), np.random.default_rng(0)
-    depth = np.exp(rng.normal(1.5, 0.8, len(anchors))).astype(np.float32)
-    assert "agree with each other" in complaint(once(view("metric"), [replace(anchors, depth=depth)]))
+    depth, config = np.exp(rng.normal(1.5, 0.8, len(anchors))), ScaleConfig(residual_field=residual_field)
+    assert "agree with each other" in complaint(
+        once(view("metric"), [replace(anchors, depth=depth.astype(np.float32))], config)
+    )
 
 
 def test_a_jump_must_prove_itself() -> None:
