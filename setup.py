@@ -74,7 +74,8 @@ setup(
         "tensorrt": ["tensorrt>=10.3"],
         "import": ["onnx>=1.16"],
         "train": ["torch>=2.4", "onnx>=1.16"],
-        "test": ["pytest>=7", "setuptools>=70.1", "hypothesis>=6", "onnx>=1.16"],
+        "view": ["matplotlib>=3.6"],
+        "test": ["pytest>=7", "setuptools>=70.1", "hypothesis>=6", "onnx>=1.16", "matplotlib>=3.6"],
         "dev": ["ruff>=0.6", "mypy>=1.10", "types-PyYAML"],
     },
     entry_points={

@@ -13,7 +13,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "depth_perception"
-HEAVY = ("torch", "onnxruntime", "openvino", "tensorrt", "onnx", "rclpy", "cv2", "rosbags", "mcap", "mujoco", "yaml")
+HEAVY = (
+    "torch", "onnxruntime", "openvino", "tensorrt", "onnx", "rclpy", "cv2", "rosbags", "mcap", "mujoco", "yaml",
+    "matplotlib",
+)  # fmt: skip
 
 
 def imports(file: Path) -> Iterator[tuple[str, int]]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from depth_perception.camera import CameraModel
 from depth_perception.records import DepthFrame, Use
-from depth_perception.view.panels import AllAnchors, nothing
+from depth_perception.view.panels import AllAnchors, image_shape, nothing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,12 +40,12 @@ def draw_clouds(above: Axes, beside: Axes, frame: DepthFrame, anchors: AllAnchor
 
     Forward is to the right in both. The side view holds the middle third of the image: all of it would be a heap.
     """
-    camera = frame.camera
+    camera, shape = frame.camera, float(np.clip(image_shape(frame), *SHAPES))
     calibrated = camera is not None and camera.is_calibrated
     if camera is None or not calibrated or frame.depth is None or not np.isfinite(frame.depth).any():
         why = "no depth" if calibrated else "no calibration: no cloud"
-        nothing(above, "from above", why)
-        nothing(beside, "from the side", why)
+        nothing(above, "from above", why, shape)
+        nothing(beside, "from the side", why, shape)
         return
     clouds = [_depth_cloud(frame.depth, frame.image, camera)]
     if truth is not None:
@@ -54,7 +54,6 @@ def draw_clouds(above: Axes, beside: Axes, frame: DepthFrame, anchors: AllAnchor
         of_use = anchors.that_are(use)
         clouds.append(_cloud(name, of_use.uv, of_use.depth, camera, colour, 5.0))
     clouds = [cloud for cloud in clouds if len(cloud.points)]
-    shape = float(np.clip(camera.height / camera.width, *SHAPES))
     _draw(above, clouds, 0, "from above", "left, m", shape)
     middle = [_between(cloud, (camera.width - 1) / 3, 2 * (camera.width - 1) / 3) for cloud in clouds]
     _draw(beside, middle, 1, "from the side (middle third of the image)", "up, m", shape)

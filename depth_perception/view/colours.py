@@ -34,8 +34,10 @@ def depth_norm(*metres: Float32) -> LogNorm:
 def depth_map() -> Colormap:
     """Near is warm, far is cold, as in `depth/preview`; unknown is black, beyond and before the range are grey."""
     import matplotlib
+    from matplotlib.colors import ListedColormap
 
-    return matplotlib.colormaps["turbo_r"].with_extremes(bad=UNKNOWN, over=BEYOND, under=BEFORE)
+    colours = ListedColormap(matplotlib.colormaps["turbo"](np.linspace(1.0, 0.06, 256)))  # below it is nearly black
+    return colours.with_extremes(bad=UNKNOWN, over=BEYOND, under=BEFORE)
 
 
 def limited(depth: Float32, norm: LogNorm) -> Float32:

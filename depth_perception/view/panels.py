@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 Float32 = NDArray[np.float32]
 MOST_ANCHORS = 1500  # drawn
+EMPTY_CHARACTERS = 44  # a line in an empty panel
 SPARSE = 0.2  # of the pixels: truth on fewer is drawn as dots, which would be invisible as pixels
 
 
@@ -62,7 +64,7 @@ def draw_image(axes: Axes, frame: DepthFrame, anchors: AllAnchors, norm: LogNorm
     """The picture; anchors in the colour of their depth: dots fitted, rings held out; red crosses refused."""
     fitted, held_out, refused = (anchors.that_are(use) for use in (Use.FITTED, Use.HELD_OUT, Use.REFUSED))
     title = f"anchors: ● {len(fitted)} fitted   ○ {len(held_out)} held out   × {len(refused)} refused"
-    axes.set_title(title if len(anchors) else "image (no anchors)")
+    axes.set_title(title if len(anchors) else "image (no anchors used)")
     axes.imshow(frame.image)
     step = max(1, round(len(anchors) / MOST_ANCHORS))  # more would hide the picture
     fitted, held_out, refused = fitted.thinned(step), held_out.thinned(step), refused.thinned(step)
@@ -78,7 +80,7 @@ def draw_image(axes: Axes, frame: DepthFrame, anchors: AllAnchors, norm: LogNorm
 def draw_depth(axes: Axes, frame: DepthFrame, norm: LogNorm) -> None:
     """Depth in metres on a logarithmic colour scale."""
     if frame.depth is None or not np.isfinite(frame.depth).any():
-        nothing(axes, "depth", frame.quality.reason or "no pixel has a depth", frame)
+        nothing(axes, "depth", frame.quality.reason or "no pixel has a depth", image_shape(frame))
         return
     others = [text for text, there in (
         ("black: unknown", np.isnan(frame.depth).any()), ("light grey: beyond range", np.isposinf(frame.depth).any()),
@@ -93,7 +95,7 @@ def draw_depth(axes: Axes, frame: DepthFrame, norm: LogNorm) -> None:
 def draw_std(axes: Axes, frame: DepthFrame) -> None:
     """One standard deviation of depth in metres."""
     if frame.std is None or frame.depth is None or not np.isfinite(frame.std).any():
-        nothing(axes, "std", "not known", frame)
+        nothing(axes, "std", "not known", image_shape(frame))
         return
     known = np.isfinite(frame.std) & np.isfinite(frame.depth)
     share = float(np.median(frame.std[known] / frame.depth[known])) if known.any() else np.nan
@@ -107,24 +109,25 @@ def draw_std(axes: Axes, frame: DepthFrame) -> None:
 
 
 def draw_error(axes: Axes, frame: DepthFrame, anchors: AllAnchors, truth: Float32 | None) -> None:
-    """depth / truth - 1 where truth is known; without truth at the anchors that the fit has not seen."""
-    held_out = anchors.that_are(Use.HELD_OUT)
-    if frame.depth is None or (truth is None and not len(held_out)):
-        nothing(axes, "error", "nothing to compare with: no truth, no held-out anchor", frame)
+    """depth / truth - 1 where truth is known; without truth depth / anchors - 1.
+
+    Depth is published with every anchor in its fit, also those held out (their score, in the sheet's first lines, is of
+    another fit, without them). So what is shown at anchors says where depth contradicts them, not how good it is.
+    """
+    if frame.depth is None or (truth is None and not len(anchors)):
+        nothing(axes, "error", "nothing to compare with: no truth, no anchors used", image_shape(frame))
         return
     if truth is not None:
-        error, against = relative_error(frame.depth, truth), "truth"
+        error = relative_error(frame.depth, truth)
         uv = np.argwhere(np.isfinite(error))[:, ::-1].astype(np.float32)
         values, dense = error[np.isfinite(error)], len(uv) > SPARSE * error.size
     else:
-        depth = at_pixels(frame.depth, held_out.uv)
-        values, against, dense = relative_error(depth, held_out.depth), "held-out anchors", False
-        uv, values = held_out.uv[np.isfinite(values)], values[np.isfinite(values)]
+        error = relative_error(at_pixels(frame.depth, anchors.uv), anchors.depth)
+        uv, values, dense = anchors.uv[np.isfinite(error)], error[np.isfinite(error)], False
     if not len(values):
-        nothing(axes, "error", f"no pixel has both a depth and {against}", frame)
+        nothing(axes, "error", "no pixel has both a depth and something to compare with", image_shape(frame))
         return
-    score = depth_metrics(1.0 + values, np.ones_like(values))
-    axes.set_title(f"depth / {against} − 1: AbsRel {score.abs_rel:.3f}, δ1 {score.delta1:.2f}, n {len(values)}")
+    axes.set_title(_error_title(values, truth is not None, frame.quality.source == "prior"))
     import matplotlib
 
     end = error_end(values)
@@ -134,10 +137,22 @@ def draw_error(axes: Axes, frame: DepthFrame, anchors: AllAnchors, truth: Float3
         drawn: Any = axes.imshow(error, interpolation="nearest", **style)
     else:
         axes.imshow(frame.image.mean(axis=2), cmap="gray", vmin=0, vmax=400)
-        drawn = axes.scatter(uv[:, 0], uv[:, 1], s=2 * dot_size(len(uv)), c=values, linewidths=0, **style)
+        drawn = axes.scatter(uv[:, 0], uv[:, 1], s=1.5 * dot_size(len(uv)), c=values, linewidths=0, **style)
     ticks = [-end, -end / 2, 0.0, end / 2, end]
     _bar(axes, drawn, ticks, [f"{tick:+.0%}" if tick else "0" for tick in ticks])
     _frame(axes, frame)
+
+
+def _error_title(values: Float32, is_truth: bool, unseen: bool) -> str:
+    if not is_truth:  # the scores of both cases are in the sheet's first lines
+        return f"depth / anchors − 1 (depth {'has not seen' if unseen else 'was fitted to'} them)"
+    score = depth_metrics(1.0 + values, np.ones_like(values))
+    return f"depth / truth − 1: AbsRel {score.abs_rel:.3f}, δ1 {score.delta1:.2f}, n {len(values)}"
+
+
+def image_shape(frame: DepthFrame) -> float:
+    """Height / width."""
+    return frame.image.shape[0] / frame.image.shape[1]
 
 
 def relative_error(depth: Float32, target: Float32) -> Float32:
@@ -158,15 +173,15 @@ def at_pixels(depth: Float32, uv: Float32) -> Float32:
     return depth[rows, columns]
 
 
-def nothing(axes: Axes, title: str, why: str, frame: DepthFrame | None = None) -> None:
-    """An empty panel that says why."""
+def nothing(axes: Axes, title: str, why: str, shape: float) -> None:
+    """An empty panel of `shape` (height / width) that says why."""
     axes.set_title(title)
-    axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", wrap=True, fontsize=11, color="0.4")
+    why = textwrap.fill(why, EMPTY_CHARACTERS)
+    axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", fontsize=11, color="0.4")
     axes.set_facecolor("0.95")
     axes.set_xticks([])
     axes.set_yticks([])
-    if frame is not None:
-        axes.set_box_aspect(frame.image.shape[0] / frame.image.shape[1])
+    axes.set_box_aspect(shape)
 
 
 def dot_size(count: int) -> float:

@@ -55,7 +55,8 @@ def sheet(frame: DepthFrame, truth: NDArray[np.float32] | None = None, title: st
     rows = 6 // columns
     panel, shape = COLUMN_IN[columns], height / width
     # Clouds are no flatter or higher than SHAPES, whatever the image is.
-    tall = [panel * shape + 0.4] * (rows - 1) + [panel * max(shape, SHAPES[0]) + 0.4]
+    inner = panel - 1.1  # without labels and colour bar
+    tall = [inner * shape + 0.4] * (rows - 1) + [inner * max(shape, SHAPES[0]) + 0.7]
     text = _heading(frame, title)
     size = columns * panel, sum(tall) + 0.3 * (text.count("\n") + 1) + 0.2
     figure = Figure(figsize=size, dpi=DPI, layout="constrained")
@@ -72,6 +73,8 @@ def sheet(frame: DepthFrame, truth: NDArray[np.float32] | None = None, title: st
 
 
 def _heading(frame: DepthFrame, title: str) -> str:
-    lines = [title, describe(frame), *(f"warning: {warning}" for warning in dict.fromkeys(frame.quality.warnings))]
+    said = describe(frame)
+    warnings = [warning for warning in dict.fromkeys(frame.quality.warnings) if warning not in said]
+    lines = [title, said, *(f"warning: {warning}" for warning in warnings)]
     # A dollar sign would start a formula.
     return "\n".join(textwrap.fill(line.replace("$", r"\$"), LINE_CHARACTERS) for line in lines if line)
