@@ -187,7 +187,7 @@ class Aligner:
         grid = self._grid(view)
         distance = distance_to_anchors(kept.uv, depth.shape, grid)  # type: ignore[arg-type]
         at = distance[_cells(judged.uv, depth.shape, grid)]
-        self._calibration.see(np.log(said / judged.depth), relative_std(at, fit.spread))
+        self._calibration.see(np.log(said / judged.depth), relative_std(at, fit.spread, kept.coverage))
         return depth_metrics(said, judged.depth)
 
     def _std(self, anchors: Gathered, spread: float, view: Unscaled, config: ScaleConfig) -> Float32:
@@ -196,9 +196,11 @@ class Aligner:
 
         h, w = view.values.shape
         if not config.residual_field:
-            return np.full((h, w), np.float32(math.hypot(spread * self._calibration.factor, anchors.systematic)))
+            far = float(relative_std(np.full(1, np.inf, np.float32), spread, anchors.coverage)[0])
+            return np.full((h, w), np.float32(math.hypot(far * self._calibration.factor, anchors.systematic)))
         distance = distance_to_anchors(anchors.uv, (h, w), self._grid(view))
-        coarse = np.hypot(relative_std(distance, spread) * np.float32(self._calibration.factor), anchors.systematic)
+        coarse = relative_std(distance, spread, anchors.coverage) * np.float32(self._calibration.factor)
+        coarse = np.hypot(coarse, anchors.systematic)
         coarse = coarse.astype(np.float32)
         return cv2.resize(coarse, (w, h), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
 

@@ -42,7 +42,7 @@ class FitFilter:
         if jump(self.theta, fit.theta) > max_jump:
             if self._candidates and jump(self._candidates[-1], fit.theta) > 0.5 * max_jump:
                 self._candidates = []
-            self._candidates.append(fit.theta)
+            self._candidates = [*self._candidates, fit.theta]  # a new list: copies of the filter stay as they are
             if len(self._candidates) < PROOFS:
                 return False
             self._start(fit, stamp_ns)

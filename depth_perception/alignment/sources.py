@@ -48,6 +48,11 @@ class Gathered:
         return Gathered(self.sources, *(array[keep] for array in arrays))  # type: ignore[arg-type]
 
     @property
+    def coverage(self) -> float:
+        """Share of the image's blocks that hold an anchor."""
+        return len(np.unique(self.block)) / (BLOCKS[0] * BLOCKS[1])
+
+    @property
     def names(self) -> str:
         """'lidar+stereo': the sources that have usable anchors."""
         present = {self.sources[i].source for i in np.unique(self.source)}

@@ -20,6 +20,8 @@ from alignment_scene import (
     true_depth,
     view,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from depth_perception.alignment import Aligner, Alignment, Unscaled
 from depth_perception.config import ScaleConfig
@@ -102,7 +104,7 @@ def test_an_error_common_to_all_ground_stays_in_std_and_covariance() -> None:
     anchors = replace(anchors, sigma=0.08 * anchors.depth)
     out = once(view("metric"), [anchors])
     assert out.quality.relative_std > 0.08
-    assert once(view("metric"), [replace(anchors, source="lidar")]).quality.relative_std < 0.03
+    assert once(view("metric"), [replace(anchors, source="lidar")]).quality.relative_std < 0.06
 
 
 # ------------------------------------------------------------------------------------------------ when anchors vanish
@@ -366,3 +368,30 @@ def test_a_tiny_prediction_without_a_field() -> None:
     out = once(what, [replace(beams(), depth=np.full(360, 4.0, np.float32))], ScaleConfig(residual_field=False))
     assert out.depth is not None
     np.testing.assert_allclose(out.depth, 4.0, rtol=1e-4)
+
+
+ANY = st.one_of(st.floats(width=32), st.floats(0.5, 50.0, width=32))
+
+
+@given(
+    st.lists(st.tuples(st.floats(-9, 330), st.floats(-9, 200), ANY, ANY, st.integers(-1, 9)), min_size=12, max_size=60),
+    st.sampled_from(KINDS), st.sampled_from(["lidar", "ground"]), st.booleans(), st.integers(0, 99),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_no_anchors_and_no_prediction_stop_it(
+    rows: list[tuple[float, ...]], kind: str, source: str, residual_field: bool, seed: int
+) -> None:
+    """Whatever comes, depth is positive where the prediction is, std is with it, and nothing is raised."""
+    table, rng = np.array(rows, np.float64), np.random.default_rng(seed)
+    what = view(kind, rng.normal(0.0, 0.3, (HEIGHT, WIDTH)))
+    what.values[rng.random((HEIGHT, WIDTH)) < 0.3] = rng.choice([np.nan, np.inf, 0.0, -1.0])
+    arrays = [table[:, :2].astype(np.float32), *table[:, 2:4].T.astype(np.float32), table[:, 4].astype(np.int32)]
+    aligner, config = Aligner(), ScaleConfig(min_anchors=3, residual_field=residual_field, min_inlier_share=0.1)
+    for i in range(3):
+        out = aligner(what, [Anchors(*arrays, source, NOW)], NOW + i, config, True)
+        if out.depth is not None:
+            assert out.std is not None and out.depth.shape == out.std.shape == (HEIGHT, WIDTH)
+            good = np.isfinite(what.values) & (what.values > 0)
+            assert np.isfinite(out.depth[good]).all() and (out.depth[good] > 0).all()
+            assert np.isfinite(out.std[good]).all() and (out.std[good] > 0).all()
+            assert np.isfinite(out.quality.scale) and np.isfinite(out.quality.relative_std)

@@ -13,14 +13,15 @@ from depth_perception.alignment.uncertainty import (
     NEAR_SHARE,
     REACH,
     SMALLEST,
+    UNSEEN,
     Calibration,
     distance_to_anchors,
     relative_std,
 )
 
 
-def std(distance: float, spread: float) -> float:
-    return float(relative_std(np.array([distance], np.float32), spread)[0])
+def std(distance: float, spread: float, coverage: float = 1.0) -> float:
+    return float(relative_std(np.array([distance], np.float32), spread, coverage)[0])
 
 
 def test_std_at_an_anchor_far_away_and_between() -> None:
@@ -31,13 +32,18 @@ def test_std_at_an_anchor_far_away_and_between() -> None:
     assert std(REACH, 0.2) == pytest.approx(middle, rel=1e-5)
 
 
+def test_anchors_know_nothing_of_what_they_do_not_see() -> None:
+    assert std(1e3, 0.1, coverage=0.25) == pytest.approx(np.hypot(0.1, 0.75 * UNSEEN), rel=1e-5)
+    assert std(0.0, 0.4, coverage=0.0) == pytest.approx(NEAR_SHARE * 0.4, rel=1e-5)
+
+
 def test_std_is_never_less_than_the_smallest() -> None:
     assert std(0.0, 0.001) == std(9.0, 0.001) == pytest.approx(SMALLEST)
 
 
 @given(st.floats(1e-4, 2.0))
 def test_std_grows_with_distance(spread: float) -> None:
-    values = relative_std(np.linspace(0, 2, 100, dtype=np.float32), spread)
+    values = relative_std(np.linspace(0, 2, 100, dtype=np.float32), spread, 0.5)
     assert (np.diff(values) >= -1e-7).all() and values.dtype == np.float32
 
 
