@@ -57,7 +57,10 @@ def draw_clouds(above: Axes, beside: Axes, frame: DepthFrame, anchors: AllAnchor
     _draw(above, clouds, 0, "from above", "left, m", shape)
     middle = [_between(cloud, (camera.width - 1) / 3, 2 * (camera.width - 1) / 3) for cloud in clouds]
     _draw(beside, middle, 1, "from the side (middle third of the image)", "up, m", shape)
-    above.legend(loc="upper left", fontsize=9, markerscale=3)
+    above.legend(  # below: inside it would hide points
+        loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=len(clouds), frameon=False, fontsize=9, markerscale=3,
+        handletextpad=0.1, columnspacing=1.0,
+    )  # fmt: skip
 
 
 def optical_points(uv: Float32, depth: Float32, camera: CameraModel) -> Float32:
