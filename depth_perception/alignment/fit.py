@@ -142,8 +142,9 @@ def _voted(inverse: Float64, depth: Float64, weight: Float32) -> Float64 | None:
 
 def trust(misfit: Float32, tolerance: float) -> Float32:
     """Weights (N,) of Geman and McClure: 1 at no misfit, 1/4 at `tolerance`, towards 0 beyond."""
-    ratio = misfit * np.float32(1.0 / tolerance)
-    return np.reciprocal(np.square(1.0 + ratio * ratio))
+    with np.errstate(over="ignore"):  # beyond all measure: weight 0
+        ratio = misfit * np.float32(1.0 / tolerance)
+        return np.reciprocal(np.square(1.0 + ratio * ratio))
 
 
 def weighted_median(values: Float32, weight: Float32) -> float:
