@@ -1,6 +1,6 @@
 """Obstacles in our scan against the true ones, in simulated worlds that no model was trained on.
 
-    MUJOCO_GL=egl python benchmarks/navigation.py [--worlds 8] [--seconds 3]
+    MUJOCO_GL=egl python -m benchmarks.navigation [--worlds 8] [--seconds 3]
 
 Worlds are those of the frozen test seeds, kinds in turn. Two truths: the scan that the same builder makes of exact
 depth (what the camera could have known), and rays cast through the world at heights all over the band (what is there,
@@ -21,7 +21,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from depth_perception.config import DepthConfig, ScanConfig
+from benchmarks.simulated import follow, sensors
+from depth_perception.anchors.deskew import OdometryTrack
+from depth_perception.config import DepthConfig, GroundConfig, ScanConfig
 from depth_perception.mount import Mount
 from depth_perception.pipeline import Pipeline
 from depth_perception.records import Frame
@@ -99,11 +101,40 @@ def model_prior() -> Predictor:
     return predict
 
 
+def measured(*rows: str) -> Callable[[], Predictor]:
+    """The default model with the scale from these sensors, rows of `benchmarks.accuracy`."""
+
+    def make() -> Predictor:
+        setup = CameraSetup()
+        mounted = ScanConfig(camera_height=setup.position[2], camera_pitch=float(np.deg2rad(setup.pitch_deg)))
+        ground = GroundConfig(enabled="ground" in rows)
+        pipeline, track = Pipeline(DepthConfig(scan=mounted, ground=ground)), OdometryTrack()
+
+        def predict(frame: SimFrame) -> tuple[Float32, Float32 | None]:
+            follow(track, frame)
+            there = sensors(frame, track) if frame.lidar else {}
+            found = [item for row in rows if (item := there.get(row)) is not None]
+            out = pipeline.process(Frame(frame.image, frame.stamp_ns, "camera", frame.camera), found)
+            unknown = np.full(frame.depth.shape, np.nan, np.float32)
+            return unknown if out.depth is None else out.depth, out.std
+
+        return predict
+
+    return make
+
+
 PREDICTORS: dict[str, Callable[[], Predictor]] = {
     "exact depth": lambda: exact,
     "5 % noise, smooth over 20 px": lambda: noisy(0.05, 20.0),
     "5 % noise, each pixel its own": lambda: noisy(0.05, 0.0),
     "default model, no anchors": model_prior,
+    "default model and 16 beams": measured("16 beams"),
+    "default model, 16 beams and ground": measured("16 beams", "ground"),
+    "default model and 4 beams": measured("4 beams"),
+    "default model and laser scan": measured("laser scan"),
+    "default model, laser scan and ground": measured("laser scan", "ground"),
+    "default model and stereo": measured("stereo"),
+    "default model and ground": measured("ground"),
 }
 
 

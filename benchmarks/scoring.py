@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -150,7 +151,9 @@ def table(rows: Sequence[Row], columns: dict[str, str] = COLUMNS) -> str:
     for row in rows:
         cells = " | ".join(f"{row.mean(name):.3f}" for name in columns)
         lost = f" ({row.lost} without)" if row.lost else ""
-        lines.append(f"| {row.name} | {row.frames}{lost} | {row.aim:.2f} | {cells} |")
+        lines.append(
+            f"| {row.name} | {row.frames}{lost} | {'' if math.isnan(row.aim) else f'{row.aim:.2f}'} | {cells} |"
+        )
     return "\n".join(lines)
 
 

@@ -58,7 +58,7 @@ class Aligner:
     def __init__(self) -> None:
         self._filter, self._calibration = FitFilter(), Calibration()
         self._field: ResidualField | None = None
-        self._spread = self._systematic = NAN
+        self._far_std = NAN  # relative, where no anchor pulls: of the last fit
         self._source = "none"
         self._turn = 0
         self._last_ns: int | None = None
@@ -82,7 +82,7 @@ class Aligner:
             made = self._with(view, anchors, fit, stamp_ns, config, warnings)
             share = made.quality.inlier_share
             if share >= config.min_inlier_share or made.quality.source == "prior":
-                self._spread, self._systematic, self._source = fit.spread, anchors.systematic, anchors.names
+                self._far_std, self._source = self._without_field(anchors, fit.spread), anchors.names
                 return made
             self._filter = before
             complaint = f"only {100 * share:.0f} % of the anchors agree with each other; check the extrinsics"
@@ -196,13 +196,16 @@ class Aligner:
 
         h, w = view.values.shape
         if not config.residual_field:
-            far = float(relative_std(np.full(1, np.inf, np.float32), spread, anchors.coverage)[0])
-            return np.full((h, w), np.float32(math.hypot(far * self._calibration.factor, anchors.systematic)))
+            return np.full((h, w), np.float32(self._without_field(anchors, spread)))
         distance = distance_to_anchors(anchors.uv, (h, w), self._grid(view))
         coarse = relative_std(distance, spread, anchors.coverage) * np.float32(self._calibration.factor)
-        coarse = np.hypot(coarse, anchors.systematic)
-        coarse = coarse.astype(np.float32)
+        coarse = np.hypot(coarse, anchors.systematic).astype(np.float32)
         return cv2.resize(coarse, (w, h), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+
+    def _without_field(self, anchors: Gathered, spread: float) -> float:
+        """Relative standard deviation of what is only scaled."""
+        far = float(relative_std(np.full(1, np.inf, np.float32), spread, anchors.coverage)[0])
+        return math.hypot(far * self._calibration.factor, anchors.systematic)
 
     def _grid(self, view: Unscaled) -> tuple[int, int]:
         h, w = view.values.shape
@@ -218,7 +221,7 @@ class Aligner:
         untouched = view.prior_std is not None and not config.correct_metric
         if theta is not None and len(theta) == 1 + view.is_inverse and age_s <= config.hold_s and not untouched:
             depth = apply(theta, view.values, view.farthest)
-            relative = math.hypot(self._spread * self._calibration.factor, self._systematic, HELD_GROWTH * age_s)
+            relative = math.hypot(self._far_std, HELD_GROWTH * age_s)
             quality = Quality(
                 self._source, relative, _finite_share(depth), count=count, scale=_scale(theta), shift=_shift(theta),
                 age_s=age_s, held=True, warnings=warnings,

@@ -121,10 +121,20 @@ def test_a_fit_is_held_then_lost() -> None:
         np.testing.assert_allclose(out.std / out.depth, out.quality.relative_std, rtol=1e-5)
         relative.append(out.quality.relative_std)
         assert any("0 usable anchors" in warning for warning in out.quality.warnings)
-    assert relative == sorted(relative) and relative[-1] > relative[0] + 0.05
+    for tenths, value in zip((1, 5, 19), relative, strict=True):  # in variances 5 % a second are added
+        assert value**2 - relative[0] ** 2 == pytest.approx((0.005 * tenths) ** 2 - 0.005**2, abs=1e-6)
     out = aligner(view("metric"), nothing, NOW + 21 * SECOND // 10, CONFIG, True)
     assert out.depth is None and out.std is None and out.quality.source == "none"
     assert "no sensor measures the scale" in out.quality.reason and "0 usable anchors" in out.quality.reason
+
+
+def test_a_held_fit_is_as_unsure_as_depth_far_from_anchors() -> None:
+    """One beam sees little of the image: held, without the field's pull, all of it is as doubtful as its far pixels."""
+    aligner, what = Aligner(), view("metric", smooth_error(1, 0.12, 10.0))
+    fresh = aligner(what, [beams((60,), source="scan")], NOW, CONFIG, True)
+    held = aligner(what, [], NOW + 1000, CONFIG, True)
+    assert fresh.depth is not None and fresh.std is not None
+    assert held.quality.relative_std >= 0.99 * (fresh.std / fresh.depth).max()
 
 
 def test_a_held_fit_gets_old_by_the_images_clock_and_is_renewed() -> None:
