@@ -23,6 +23,8 @@ FEWEST = 8  # anchors that say something about it
 def distance_to_anchors(uv: Float32, size: tuple[int, int], grid: tuple[int, int]) -> Float32:
     """(rows, columns) distance of each grid cell to the nearest anchor, as a share of the image's width.
 
+    Smoothed with its neighbours (1 2 1 along each axis): in whole cells it would draw the grid into std.
+
     Args:
         uv: (N, 2) pixels of an image of `size` (h, w).
         grid: (rows, columns) that cover it.
@@ -33,7 +35,9 @@ def distance_to_anchors(uv: Float32, size: tuple[int, int], grid: tuple[int, int
     row = np.clip((uv[:, 1] + 0.5) * (grid[0] / size[0]), 0, grid[0] - 1).astype(np.intp)
     column = np.clip((uv[:, 0] + 0.5) * (grid[1] / size[1]), 0, grid[1] - 1).astype(np.intp)
     empty[row, column] = 0
-    return cv2.distanceTransform(empty, cv2.DIST_L2, 3) / np.float32(grid[1])  # type: ignore[no-any-return]
+    cells = cv2.distanceTransform(empty, cv2.DIST_L2, 3)
+    smooth: Float32 = cv2.GaussianBlur(cells, (3, 3), 0, borderType=cv2.BORDER_REPLICATE)  # type: ignore[assignment]
+    return smooth / np.float32(grid[1])
 
 
 def relative_std(distance: Float32, spread: float, coverage: float) -> Float32:

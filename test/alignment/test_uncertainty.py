@@ -50,11 +50,19 @@ def test_std_grows_with_distance(spread: float) -> None:
 def test_distance_by_hand() -> None:
     """20 cells across a 200 x 100 image: 10 px each, a twentieth of its width. The anchor is in cell (4, 10)."""
     distance = distance_to_anchors(np.array([[105.0, 45.0]], np.float32), (100, 200), (10, 20))
-    assert distance[4, 10] == 0.0
-    assert distance[4, 0] == pytest.approx(0.5, rel=0.05) and distance[9, 10] == pytest.approx(0.25, rel=0.05)
+    # 4 direct neighbours at 0.955, 4 diagonal ones at 1.3693 cells (OpenCV's 3 x 3 metric), weighed 1 2 1
+    assert distance[4, 10] == pytest.approx((4 * 2 * 0.955 + 4 * 1.3693) / 16 / 20, rel=1e-4)
+    assert distance[4, 1] == pytest.approx(0.45, rel=0.05) and distance[8, 10] == pytest.approx(0.2, rel=0.05)
     assert distance[0, 6] == pytest.approx(np.hypot(4, 4) / 20, rel=0.05)
     rim = distance_to_anchors(np.array([[-0.5, -0.5], [199.5, 99.5]], np.float32), (100, 200), (10, 20))
-    assert rim[0, 0] == rim[9, 19] == 0.0
+    assert rim[0, 0] == rim[9, 19] == rim.min() < 0.5 / 20
+
+
+def test_distance_among_scattered_anchors_has_no_steps_of_whole_cells() -> None:
+    """Anchors in every third cell: unsmoothed, neighbouring cells differ by 0.955 of a cell; now by half of that."""
+    u, v = np.meshgrid(np.arange(5.0, 200, 30), np.arange(5.0, 100, 30))
+    distance = distance_to_anchors(np.stack([u.ravel(), v.ravel()], 1).astype(np.float32), (100, 200), (10, 20)) * 20
+    assert np.abs(np.diff(distance, axis=0)).max() < 0.5 and np.abs(np.diff(distance, axis=1)).max() < 0.5
 
 
 @pytest.mark.parametrize("true", [0.6, 1.0, 2.5])
