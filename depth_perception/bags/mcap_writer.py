@@ -6,16 +6,18 @@ than the network does. Its record classes write everything here that is small.
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import zlib
-from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from depth_perception.bags.mcap_records import CHUNK, HEADER_SIZE, MAGIC, MESSAGE
+from depth_perception.bags.mcap_summary import McapSummary, to_bytes
 from depth_perception.bags.source import Buffer
 
 if TYPE_CHECKING:
-    from mcap.records import McapRecord
+    from mcap.records import Channel, Schema
 
 COMPRESSIONS = ("none", "lz4", "zstd")
 CHUNK_BYTES = 1 << 20
@@ -25,7 +27,7 @@ _message = struct.Struct("<BQHIQQ")
 _chunk = struct.Struct("<BQQQQI")
 
 
-class _Chunk:
+class Chunk:
     """Records on their way into the file, as references."""
 
     def __init__(self) -> None:
@@ -44,155 +46,153 @@ class _Chunk:
 
 
 class McapWriter:
-    """Writes to an open file. Message data is kept until its chunk is full, so it must not change once added."""
+    """Writes to an open file, best an unbuffered one: then a chunk that doesn't fit leaves nothing behind.
 
-    def __init__(self, file: BinaryIO, compression: str) -> None:
+    Message data is kept until its chunk is full, so it must not change once added. Any call that writes may raise
+    OSError; the messages of the chunk that was being written are lost then, all that was written before is whole, and
+    `finish` can still be tried.
+    """
+
+    def __init__(
+        self, file: BinaryIO, compression: str, chunk_bytes: int = CHUNK_BYTES, level: int = ZSTD_LEVEL
+    ) -> None:
+        """`level` is zstd's; negative ones are faster and pack less."""
         from mcap.records import Header
 
         self._file = file
         self._compression = "" if compression == "none" else compression
-        self._position = 0
-        self._summary: dict[str, list[McapRecord]] = {"schemas": [], "channels": [], "chunks": [], "metadata": []}
-        self._counts: Counter[int] = Counter()
-        self._span: tuple[int, int] | None = None
-        self._chunk = _Chunk()
-        self._write(MAGIC)
-        self._write(_bytes(Header(profile="ros2", library="depth_perception")))
+        self._chunk_bytes = chunk_bytes
+        self._packer = _packer(self._compression, level)
+        self.position = 0  # bytes written
+        self.summary = McapSummary()  # of what is in the file: its counts say which messages are safe
+        self._chunk = Chunk()
+        self._write(MAGIC + to_bytes(Header(profile="ros2", library="depth_perception")))
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes of records that wait for their chunk to be full."""
+        return self._chunk.size
 
     def add_schema(self, name: str, encoding: str, definition: str) -> int:
         """A message definition; returns its id."""
         from mcap.records import Schema
 
-        schema = Schema(id=len(self._summary["schemas"]) + 1, data=definition.encode(), encoding=encoding, name=name)
-        return self._define("schemas", schema)
+        key = len(self.summary.schemas) + 1
+        return self._define(
+            self.summary.schemas, Schema(id=key, data=definition.encode(), encoding=encoding, name=name)
+        )
 
     def add_channel(self, topic: str, schema_id: int, metadata: dict[str, str]) -> int:
         """A topic; returns its id."""
         from mcap.records import Channel
 
-        key = len(self._summary["channels"]) + 1
-        return self._define(
-            "channels", Channel(id=key, topic=topic, message_encoding="cdr", metadata=metadata, schema_id=schema_id)
-        )
+        key = len(self.summary.channels) + 1
+        channel = Channel(id=key, topic=topic, message_encoding="cdr", metadata=metadata, schema_id=schema_id)
+        return self._define(self.summary.channels, channel)
 
-    def add_message(self, channel_id: int, log_time_ns: int, data: Buffer) -> None:
-        """A serialised message. A chunk that is full is written."""
-        head = _message.pack(MESSAGE, len(data) + 22, channel_id, 0, log_time_ns, log_time_ns)
+    def add_message(self, channel_id: int, log_time_ns: int, data: Buffer, publish_time_ns: int | None = None) -> None:
+        """A serialised message; its publish time is the log time if nobody knows better. A full chunk is written."""
+        published = log_time_ns if publish_time_ns is None else publish_time_ns
+        head = _message.pack(MESSAGE, len(data) + 22, channel_id, 0, log_time_ns, published)
         self._chunk.index.setdefault(channel_id, []).append((log_time_ns, self._chunk.size))
         self._chunk.add(head, data)
-        if self._chunk.size > CHUNK_BYTES:
-            self._end_chunk()
+        if self._chunk.size > self._chunk_bytes:
+            self.end_chunk()
 
     def add_metadata(self, name: str, values: dict[str, str]) -> None:
         """A named set of texts."""
-        from mcap.records import Metadata, MetadataIndex
+        from mcap.records import Metadata
 
-        self._end_chunk()
-        record = _bytes(Metadata(name=name, metadata=values))
-        self._summary["metadata"].append(MetadataIndex(offset=self._position, length=len(record), name=name))
+        self.end_chunk()
+        record = to_bytes(Metadata(name=name, metadata=values))
+        start = self.position
         self._write(record)
+        self.summary.add_metadata(name, start, len(record))
 
     def finish(self) -> None:
         """Write what is left, the summary and the footer. The file stays open."""
-        from mcap.opcode import Opcode
-        from mcap.records import DataEnd, Footer, SummaryOffset
+        self.end_chunk()
+        self._write(self.summary.end(self.position))
 
-        self._end_chunk()
-        self._write(_bytes(DataEnd(data_section_crc=0)))
-        summary_start, offsets = self._position, []
-        groups = {
-            Opcode.SCHEMA: self._summary["schemas"],
-            Opcode.CHANNEL: self._summary["channels"],
-            Opcode.STATISTICS: [self._statistics()],
-            Opcode.CHUNK_INDEX: self._summary["chunks"],
-            Opcode.METADATA_INDEX: self._summary["metadata"],
-        }
-        for opcode, group in groups.items():
-            start = self._position
-            self._write(b"".join(map(_bytes, group)))
-            if group:
-                offsets.append(
-                    SummaryOffset(group_opcode=opcode, group_start=start, group_length=self._position - start)
-                )
-        offsets_start = self._position
-        self._write(b"".join(map(_bytes, offsets)))
-        self._write(_bytes(Footer(summary_start=summary_start, summary_offset_start=offsets_start, summary_crc=0)))
-        self._write(MAGIC)
-        self._file.flush()
-
-    def _define(self, group: str, record: Any) -> int:
-        self._summary[group].append(record)
-        self._chunk.add(_bytes(record))
+    def _define(self, group: dict[int, Any], record: Schema | Channel) -> int:
+        group[record.id] = record
+        self._chunk.add(to_bytes(record))
         return int(record.id)
 
-    def _end_chunk(self) -> None:
-        from mcap.records import ChunkIndex, MessageIndex
+    def end_chunk(self) -> None:
+        """Write what waits, so that a kill can't take it."""
+        from mcap.records import MessageIndex
 
-        chunk, offset = self._chunk, self._position
+        chunk, offset = self._chunk, self.position
         if not chunk.index:
             return
+        self._chunk = Chunk()
         start, end = chunk.span()
-        length = self._write_chunk(chunk, start, end)
-        index_start, index_offsets = self._position, {}
+        crc, stored, pieces = self._packed(chunk)
+        head = self._head(chunk, start, end, crc, stored)
+        index_start = offset + len(head) + stored
+        index_offsets, index = {}, bytearray()
         for channel_id, entries in chunk.index.items():
-            index_offsets[channel_id] = self._position
-            self._write(_bytes(MessageIndex(channel_id=channel_id, records=entries)))
-            self._counts[channel_id] += len(entries)
-        self._file.flush()  # a whole chunk survives a kill
-        self._summary["chunks"].append(
-            ChunkIndex(
-                chunk_length=index_start - offset, chunk_start_offset=offset, compression=self._compression,
-                compressed_size=length, message_end_time=end, message_index_length=self._position - index_start,
-                message_index_offsets=index_offsets, message_start_time=start, uncompressed_size=chunk.size,
-            )
+            index_offsets[channel_id] = index_start + len(index)
+            index += to_bytes(MessageIndex(channel_id=channel_id, records=entries))
+        self._write(head, *pieces, index)
+        self.summary.add_chunk(
+            offset=offset, length=index_start - offset, start_ns=start, end_ns=end, compression=self._compression,
+            stored=stored, size=chunk.size, index_offsets=index_offsets, index_length=len(index),
+            counts={channel_id: len(entries) for channel_id, entries in chunk.index.items()},
         )  # fmt: skip
-        before = self._span or (start, end)
-        self._span = (min(start, before[0]), max(end, before[1]))
-        self._chunk = _Chunk()
 
-    def _write_chunk(self, chunk: _Chunk, start: int, end: int) -> int:
-        """The chunk record; returns the bytes of its content as stored."""
-        pieces, length, crc = chunk.pieces, chunk.size, 0
-        if self._compression:
-            content = b"".join(chunk.pieces)
-            crc, packed = zlib.crc32(content), _compressed(content, self._compression)
-            pieces, length = [packed], len(packed)
+    def _packed(self, chunk: Chunk) -> tuple[int, int, list[Buffer]]:
+        """(checksum or 0, bytes, pieces) of the content as it is stored."""
+        if self._packer is None:
+            return 0, chunk.size, chunk.pieces
+        crc = 0
+        for piece in chunk.pieces:
+            crc = zlib.crc32(piece, crc)
+        pieces: list[Buffer] = list(self._packer(chunk))
+        return crc, sum(map(len, pieces)), pieces
+
+    def _head(self, chunk: Chunk, start: int, end: int, crc: int, stored: int) -> bytes:
         name = self._compression.encode()
-        tail = struct.pack("<I", len(name)) + name + struct.pack("<Q", length)
-        body = _chunk.size - HEADER_SIZE + len(tail) + length
-        for piece in (_chunk.pack(CHUNK, body, start, end, chunk.size, crc), tail, *pieces):
-            self._write(piece)
-        return length
+        tail = struct.pack("<I", len(name)) + name + struct.pack("<Q", stored)
+        body = _chunk.size - HEADER_SIZE + len(tail) + stored
+        return _chunk.pack(CHUNK, body, start, end, chunk.size, crc) + tail
 
-    def _statistics(self) -> McapRecord:
-        from mcap.records import Statistics
-
-        start, end = self._span or (0, 0)
-        return Statistics(
-            attachment_count=0, channel_count=len(self._summary["channels"]), channel_message_counts=dict(self._counts),
-            chunk_count=len(self._summary["chunks"]), message_count=self._counts.total(), message_end_time=end,
-            message_start_time=start, metadata_count=len(self._summary["metadata"]),
-            schema_count=len(self._summary["schemas"]),
-        )  # fmt: skip
-
-    def _write(self, data: Buffer) -> None:
-        self._file.write(data)
-        self._position += len(data)
-
-
-def _bytes(record: Any) -> bytes:
-    from mcap.data_stream import RecordBuilder
-
-    builder = RecordBuilder()
-    record.write(builder)
-    return builder.end()
+    def _write(self, *pieces: Buffer | bytearray) -> None:
+        """All of the pieces or, if that fails, none of them."""
+        start = self.position
+        try:
+            for piece in pieces:
+                view = memoryview(piece)
+                while view:  # an unbuffered file may take a part when the disk is nearly full
+                    view = view[self._file.write(view) :]
+                self.position += len(piece)
+            self._file.flush()  # a whole chunk survives a kill
+        except OSError:
+            self.position = start
+            with contextlib.suppress(OSError):
+                self._file.seek(start)
+                self._file.truncate()
+            raise
 
 
-def _compressed(content: bytes, compression: str) -> bytes:
+def _packer(compression: str, level: int) -> Callable[[Chunk], Iterator[bytes]] | None:
+    """Turns a chunk's pieces into compressed ones without joining them first; None = stored as they are."""
+    if compression == "":
+        return None
     if compression == "lz4":
         import lz4.frame
 
-        return bytes(lz4.frame.compress(content))
+        return lambda chunk: iter([bytes(lz4.frame.compress(b"".join(chunk.pieces)))])
     import zstandard
 
-    return zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(content)
+    compressor = zstandard.ZstdCompressor(level=level)
+
+    def pack(chunk: Chunk) -> Iterator[bytes]:
+        stream = compressor.compressobj(size=chunk.size)
+        for piece in chunk.pieces:
+            if packed := stream.compress(piece):
+                yield packed
+        yield stream.flush()
+
+    return pack

@@ -13,6 +13,16 @@ from typing import Any
 VERSION = 8
 
 
+@dataclass(frozen=True)
+class FileRecord:
+    """One storage file of the recording."""
+
+    name: str
+    start_ns: int  # log time of its first message
+    end_ns: int
+    count: int  # messages
+
+
 @dataclass
 class TopicRecord:
     """A topic as it is being written."""
@@ -42,25 +52,29 @@ def qos_text(latched: bool) -> str:
     return to_yaml([profile])
 
 
-def describe(file_name: str, topics: Sequence[TopicRecord], start_ns: int, end_ns: int) -> dict[str, Any]:
-    """The content below `rosbag2_bagfile_information`, for one MCAP file."""
-    count = sum(topic.count for topic in topics)
-    span = {
-        "duration": {"nanoseconds": end_ns - start_ns},
-        "starting_time": {"nanoseconds_since_epoch": start_ns},
-        "message_count": count,
-    }
+def describe(files: Sequence[FileRecord], topics: Sequence[TopicRecord]) -> dict[str, Any]:
+    """The content below `rosbag2_bagfile_information`, for MCAP files in the order they were written."""
+    start = min((file.start_ns for file in files if file.count), default=0)
+    end = max((file.end_ns for file in files if file.count), default=0)
     return {
         "version": VERSION,
         "storage_identifier": "mcap",
-        **span,
+        **_span(start, end, sum(file.count for file in files)),
         "topics_with_message_count": [_describe_topic(topic) for topic in topics],
         "compression_format": "",
         "compression_mode": "",
-        "relative_file_paths": [file_name],
-        "files": [{"path": file_name, **span}],
+        "relative_file_paths": [file.name for file in files],
+        "files": [{"path": file.name, **_span(file.start_ns, file.end_ns, file.count)} for file in files],
         "custom_data": {},
         "ros_distro": "depth_perception",
+    }
+
+
+def _span(start_ns: int, end_ns: int, count: int) -> dict[str, Any]:
+    return {
+        "duration": {"nanoseconds": end_ns - start_ns},
+        "starting_time": {"nanoseconds_since_epoch": start_ns},
+        "message_count": count,
     }
 
 

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from depth_perception.bags.mcap_writer import COMPRESSIONS, McapWriter
-from depth_perception.bags.metadata import TopicRecord, describe, qos_text, to_yaml
+from depth_perception.bags.metadata import FileRecord, TopicRecord, describe, qos_text, to_yaml
 from depth_perception.bags.source import Buffer, Channel
 from depth_perception.bags.types import jazzy
 from depth_perception.errors import BagError
@@ -41,7 +41,7 @@ class BagWriter:
         self.partial = self.path.with_name(self.path.name + ".partial")
         self._make_folder()
         self._file_name = f"{self.path.name}_0.mcap"
-        self._file = (self.partial / self._file_name).open("xb")
+        self._file = (self.partial / self._file_name).open("xb", buffering=0)
         self._mcap = McapWriter(self._file, compression)
         self._topics: dict[str, TopicRecord] = {}
         self._schemas: dict[str, int] = {}
@@ -118,7 +118,8 @@ class BagWriter:
 
     def _end(self) -> None:
         start, end = self._span or (0, 0)
-        content = describe(self._file_name, list(self._topics.values()), start, end)
+        count = sum(topic.count for topic in self._topics.values())
+        content = describe([FileRecord(self._file_name, start, end, count)], list(self._topics.values()))
         self._mcap.add_metadata("rosbag2", {"serialized_metadata": to_yaml(content)})
         self._mcap.finish()
         self._file.close()
