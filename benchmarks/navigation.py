@@ -55,7 +55,7 @@ class Score:
     found: int = 0  # of these, those that we have at that range
     cleared: int = 0  # of these, those that we call clear, or clear beyond them
     beams: int = 0
-    floor: int = 0  # in which pixels that show bare floor make an obstacle
+    floor: int = 0  # in which pixels that show bare floor make an obstacle where there is none
 
     def add(self, ours: Float32, truth: Float32) -> None:
         """One frame: ranges of both (N,), finite = obstacle, +Inf = clear, NaN = unknown."""
@@ -69,6 +69,12 @@ class Score:
         self.found += int(right.sum())
         self.cleared += int(beyond.sum())
         self.beams += len(ours)
+
+    def add_floor(self, of_floor: Float32, truth: Float32) -> None:
+        """What bare floor alone becomes (N,), and the truth: a hit at or behind a true obstacle harms nobody."""
+        with np.errstate(invalid="ignore"):
+            behind = of_floor >= truth - np.maximum(RIGHT_SHARE * truth, RIGHT_M)
+        self.floor += int((np.isfinite(of_floor) & ~behind).sum())
 
 
 def exact(frame: SimFrame) -> tuple[Float32, None]:
@@ -197,7 +203,7 @@ def score_all(worlds: int, seconds: float) -> dict[str, tuple[Score, Score]]:
                 ranges = build(depth, std).ranges
                 of_camera, of_world = scores[name]
                 of_camera.add(ranges, seen.ranges)
-                of_camera.floor += int(np.isfinite(build(floor_only(depth, frame, mount), std).ranges).sum())
+                of_camera.add_floor(build(floor_only(depth, frame, mount), std).ranges, seen.ranges)
                 if there is not None:
                     of_world.add(ranges, there)
     return scores

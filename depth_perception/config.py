@@ -68,7 +68,7 @@ class ScanConfig:
     output_frame: str = option(
         "camera_scan", "frame of depth/scan: at the camera, x forward, z up, level; connect it to your tf tree"
     )
-    height_min: float = option(0.1, "lowest height above the ground that is an obstacle, m", low=-10.0, high=10.0)
+    height_min: float = option(0.2, "lowest height above the ground that is an obstacle, m", low=-10.0, high=10.0)
     height_max: float = option(1.5, "greatest height above the ground that is an obstacle, m", low=-10.0, high=20.0)
     camera_height: float = option(0.5, "height of the camera above the ground, m", low=-5.0, high=20.0)
     camera_pitch: float = option(0.0, "pitch of the camera, rad, positive = looks down", low=-1.57, high=1.57)
