@@ -36,12 +36,23 @@ class Index:
     counts: Counter[int] = field(default_factory=Counter)  # channel id -> messages
     blocks: list[Block] = field(default_factory=list)  # in file order
     problem: str = ""
+    damaged: int = 0  # chunks
 
 
 def read_index(file: BinaryIO) -> Index:
     """The index of an MCAP file. A file without a usable summary is walked record by record (no chunk is unpacked
     whose message index names only known channels)."""
-    return _from_summary(file) or _Walk(file).index
+    return _from_summary(file) or walked(file)
+
+
+def walked(file: BinaryIO) -> Index:
+    """The index of a file whose summary isn't asked."""
+    return _Walk(file).index
+
+
+def is_whole(file: BinaryIO) -> bool:
+    """True if the file has its end, and a summary that leads to every message."""
+    return _from_summary(file) is not None
 
 
 def _from_summary(file: BinaryIO) -> Index | None:
@@ -81,7 +92,6 @@ class _Walk:
         self._run_ids: set[int] = set()
         self._chunk: tuple[int, int, mcap.ChunkHead] | None = None  # waits for the message indexes that follow it
         self._chunk_counts: Counter[int] = Counter()
-        self._damaged = 0
         self._walk()
 
     def _walk(self) -> None:
@@ -109,8 +119,8 @@ class _Walk:
                 f"the file has no end (recorder killed?): read up to byte {position} of {self._size}, "
                 f"{self.index.counts.total()} messages"
             )
-        if self._damaged:
-            parts.append(f"{self._damaged} damaged chunks left out")
+        if self.index.damaged:
+            parts.append(f"{self.index.damaged} damaged chunks left out")
         self.index.problem = "; ".join(parts)
 
     def _visit(self, opcode: int, position: int, length: int) -> None:
@@ -171,7 +181,7 @@ class _Walk:
         if not counts or not counts.keys() <= self.index.channels.keys():
             inside = self._look_inside(position, length)
             if inside is None:
-                self._damaged += 1
+                self.index.damaged += 1
             counts = inside or Counter()
         if counts:
             self.index.counts.update(counts)
@@ -182,7 +192,7 @@ class _Walk:
         try:
             head = mcap.chunk_head(self._file.read(min(length, 64)))
         except (struct.error, ValueError):
-            self._damaged += 1
+            self.index.damaged += 1
             return
         self._chunk = (position, length + mcap.HEADER_SIZE, head)
 
