@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,10 @@ def compile_model(path: Path, device: str, threads: int) -> Any:
         options["ENABLE_CPU_PINNING"] = False
         if threads:
             options["INFERENCE_NUM_THREADS"] = threads
+    # OpenVINO gives the thread that compiles a signal stack and frees it when the model goes, from whatever thread that
+    # happens: the next signal that our thread handled would end the process. So a thread compiles that ends here.
     try:
-        return openvino.Core().compile_model(str(path), device.upper(), options)
+        with ThreadPoolExecutor(1) as compiler:
+            return compiler.submit(openvino.Core().compile_model, str(path), device.upper(), options).result()
     except Exception as error:
         raise EngineError(f"OpenVINO on {device} can't load {str(path)!r}: {error}") from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -88,6 +90,30 @@ def test_runs_on_another_thread_than_it_was_loaded_on(engine):
     thread.start()
     thread.join()
     np.testing.assert_allclose(answers[0], contract_answer(image), rtol=1e-5)
+
+
+SIGNALLED = """
+import signal, sys, threading
+from depth_perception.config import EngineConfig
+from depth_perception.engines import load_engine
+from depth_perception.model import load_model
+heard = []
+signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+engine = load_engine(load_model(sys.argv[1]), EngineConfig(sys.argv[2], "cpu", 1)).engine
+closing = threading.Thread(target=engine.close)
+closing.start()
+closing.join()
+del engine
+signal.raise_signal(signal.SIGTERM)
+sys.exit(heard != [signal.SIGTERM])
+"""
+
+
+def test_a_signal_is_handled_after_another_thread_closed_the_engine(backend, tmp_path):
+    """The node's inference thread closes a model of another shape: OpenVINO then left a freed signal stack behind."""
+    path = write_tiny(tmp_path / "a.onnx").path
+    run = subprocess.run([sys.executable, "-c", SIGNALLED, str(path), backend], capture_output=True, text=True)
+    assert run.returncode == 0, run
 
 
 @pytest.mark.parametrize("opset", [11, 13, 17, 21])
