@@ -11,6 +11,7 @@ from depth_perception.bags.source import Source
 from depth_perception.errors import BagError
 
 SUFFIXES = (".mcap", ".db3", ".bag")
+ACTIVE = ".active"  # after the name of a file that our recorder is writing, or was when it was killed
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
@@ -25,17 +26,30 @@ def storage_files(path: Path) -> tuple[list[Path], list[str]]:
     if path.is_file():
         return [path], []
     listed, problem = _listed(path)
-    present = [file for file in listed if file.is_file()]
+    present, active = [file for file in listed if file.is_file()], _active(path)
     if present:
         missing = sorted(file.name for file in set(listed) - set(present))
-        return present, [f"files named in metadata.yaml are missing: {missing}"] if missing else []
+        problems = [f"files named in metadata.yaml are missing: {missing}"] if missing else []
+        return present + active, problems + [f"{file.name} isn't finished" for file in active]
     found = sorted(f for f in path.iterdir() if f.is_file() and f.name.removesuffix(".zstd").endswith(SUFFIXES))
-    stems = {re.sub(r"_\d+$", "", file.name.removesuffix(".zstd").rpartition(".")[0]) for file in found}
+    found += active
+    stems = {_stem(file) for file in found}
     if not found:
         raise BagError(f"folder {str(path)!r} holds no recording (.mcap, .db3 or .bag file): {problem}")
     if len(stems) > 1:
         raise BagError(f"folder {str(path)!r} holds several recordings, {sorted(f.name for f in found)}: choose one")
     return found, [f"{problem}: read from the storage files themselves"]
+
+
+def _active(folder: Path) -> list[Path]:
+    """What was being written, unless it has been finished since (`recover` keeps the original)."""
+    return sorted(file for file in folder.glob(f"*.mcap{ACTIVE}") if not file.with_suffix("").exists())
+
+
+def _stem(file: Path) -> str:
+    """'drive_3.mcap' → 'drive': what the files of one recording share."""
+    name = file.name.removesuffix(".zstd").removesuffix(ACTIVE).rpartition(".")[0]
+    return re.sub(r"_\d+$", "", name)
 
 
 def _listed(folder: Path) -> tuple[list[Path], str]:

@@ -50,6 +50,11 @@ class McapSummary:
         self._metadata.append(to_bytes(MetadataIndex(offset=offset, length=length, name=name)))
 
     @property
+    def has_metadata(self) -> bool:
+        """True if there is any metadata record."""
+        return bool(self._metadata)
+
+    @property
     def span(self) -> tuple[int, int]:
         """First and last log time; (0, 0) without messages."""
         return self._span or (0, 0)

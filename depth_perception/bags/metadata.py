@@ -6,7 +6,7 @@ version 9, where they are a list with words. (`rosbag2_storage/yaml.hpp`, `qos.c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +52,9 @@ def qos_text(latched: bool) -> str:
     return to_yaml([profile])
 
 
-def describe(files: Sequence[FileRecord], topics: Sequence[TopicRecord]) -> dict[str, Any]:
+def describe(
+    files: Sequence[FileRecord], topics: Sequence[TopicRecord], custom_data: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """The content below `rosbag2_bagfile_information`, for MCAP files in the order they were written."""
     start = min((file.start_ns for file in files if file.count), default=0)
     end = max((file.end_ns for file in files if file.count), default=0)
@@ -65,7 +67,7 @@ def describe(files: Sequence[FileRecord], topics: Sequence[TopicRecord]) -> dict
         "compression_mode": "",
         "relative_file_paths": [file.name for file in files],
         "files": [{"path": file.name, **_span(file.start_ns, file.end_ns, file.count)} for file in files],
-        "custom_data": {},
+        "custom_data": dict(custom_data or {}),
         "ros_distro": "depth_perception",
     }
 

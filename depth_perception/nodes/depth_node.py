@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -20,6 +20,7 @@ from depth_perception.errors import CalibrationError, DepthPerceptionError, Engi
 from depth_perception.health import Health, Level, Status
 from depth_perception.measurements import NOTHING, topics_in_use
 from depth_perception.nodes import qos, spin
+from depth_perception.nodes.diagnostics import diagnostic_array
 from depth_perception.nodes.matched_subscription import MatchedSubscription
 from depth_perception.nodes.parameters import Parameters
 from depth_perception.nodes.publishers import DepthPublishers
@@ -235,18 +236,7 @@ class DepthNode(LifecycleNode):
             statuses = [Status("engine", Level.ERROR, self.failure)]
         else:
             statuses = [Status("output", Level.OK, "not active: see ros2 lifecycle")]
-        array = DiagnosticArray(status=[self._status(status) for status in statuses])
-        array.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics_topic.publish(array)
-
-    def _status(self, status: Status) -> DiagnosticStatus:
-        return DiagnosticStatus(
-            level=bytes([status.level]),
-            name=f"{self.get_fully_qualified_name().lstrip('/')}: {status.name}",
-            message=status.message,
-            hardware_id="camera",
-            values=[KeyValue(key=key, value=value) for key, value in status.values.items()],
-        )
+        self._diagnostics_topic.publish(diagnostic_array(self, statuses, "camera"))
 
 
 def _start(node: Any) -> None:
