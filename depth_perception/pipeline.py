@@ -122,14 +122,15 @@ class Pipeline:
         else:
             aligned = self._align(view, anchors, frame.stamp_ns, self.config.scale, expected)
         if aligned.depth is None and view is not None:
-            reason = f"the model gives {inference.contract.kind.value}: {aligned.quality.reason}"
+            reason = ": ".join(filter(None, [no_metres(inference.contract.kind, expected), aligned.quality.reason]))
             aligned = replace(aligned, quality=replace(aligned.quality, reason=reason))
         watch.lap("align")
         depth, std = self._at_camera_size(aligned, inference, expected)
+        quality = replace(aligned.quality, valid_share=finite_share(depth))
         watch.lap("upsample")
         return DepthFrame(
             depth, inference.prediction, inference.contract.kind, frame.stamp_ns, frame.frame_id, inference.camera,
-            inference.image, aligned.quality, std, aligned.anchors, watch.stages_ms,
+            inference.image, quality, std, aligned.anchors, watch.stages_ms,
         )  # fmt: skip
 
     @property
@@ -238,6 +239,22 @@ def unscaled(inference: Inference, farthest: float) -> tuple[Unscaled | None, st
     values = prediction if is_inverse else prediction * scale
     prior_std = contract.relative_std if contract.kind.is_metric else None
     return Unscaled(values, is_inverse, prior_std, inference.image, farthest), ""
+
+
+def no_metres(kind: DepthKind, expected: bool) -> str:
+    """Why a model of this kind gives no metres; `expected`: a sensor is set up to measure the scale."""
+    if not expected:
+        return (
+            f"the model gives {kind.value}, which isn't metres, and no sensor is set up to measure its scale: use a "
+            "LiDAR, a laser scanner, a stereo pair or the camera's height"
+        )
+    own = "set scale.when_lost to prior for the model's own metres" if kind.is_metric else f"{kind.value} isn't metres"
+    return f"no sensor measures a scale that can be trusted ({own})"
+
+
+def finite_share(depth: Float32 | None) -> float:
+    """Share of the pixels of depth (H, W) that are finite; 0 without any."""
+    return 0.0 if depth is None else float(np.count_nonzero(np.isfinite(depth))) / max(depth.size, 1)
 
 
 def _std_at(std: Float32, depth: Float32) -> Float32:

@@ -38,7 +38,7 @@ def quality_status(frame: DepthFrame) -> Status:
 
 def _message(quality: Quality) -> str:
     if quality.source == "none":
-        said = f"no scale: {quality.reason}" if quality.reason else "no scale"
+        said = f"no metric depth: {quality.reason or 'no scale is known'}"
     elif quality.source == "prior":
         said = "scale from the model alone (prior): not measured by a sensor"
     else:

@@ -96,7 +96,7 @@ class Quality:
 
     source: str  # "lidar", "lidar+stereo", …; "prior" (the model's own metres); "none" (no scale known)
     relative_std: float  # one standard deviation as a share of depth, median over pixels; NaN = not measured
-    valid_share: float  # share of pixels with a finite depth
+    valid_share: float  # share of the published depth's pixels that are finite: known, and within the range
     reason: str = ""  # why `depth` is None; empty otherwise
     count: int = 0  # anchors that came
     inlier_share: float = math.nan  # of the anchors that the fit saw
@@ -114,7 +114,7 @@ class Quality:
 class Use(enum.IntEnum):
     """What the fit made of an anchor."""
 
-    REFUSED = 0  # contradicts the others
+    REFUSED = 0  # contradicts the others; or the fit as a whole was refused
     FITTED = 1
     HELD_OUT = 2  # left out to measure quality
 

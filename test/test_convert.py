@@ -193,7 +193,7 @@ def test_without_camera_info(tmp_path: Path, config: DepthConfig) -> None:
 def test_model_without_metres_gives_previews_only(tmp_path: Path) -> None:
     config = config_of(tiny_model(tmp_path / "r.onnx", DepthKind.RELATIVE_INVERSE))
     bag = cam.camera_bag(tmp_path / "in", REDS)
-    with pytest.raises(BagError, match="relative_inverse_depth: "):
+    with pytest.raises(BagError, match="relative_inverse_depth, which isn't metres"):
         convert(bag, tmp_path / "out", config=config)
     summary = convert(bag, tmp_path / "out", config=config, outputs=("depth/image", "depth/preview"))
     assert (summary.depth_images, summary.lost["no metric depth"].count) == (0, 5)

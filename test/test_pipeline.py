@@ -57,7 +57,11 @@ def test_without_calibration_there_are_no_metres_but_a_reason(tmp_path: Path, ca
 @pytest.mark.parametrize("kind", [DepthKind.SCALED, DepthKind.RELATIVE_INVERSE])
 def test_kinds_without_scale_give_no_metric_depth(tmp_path: Path, kind: DepthKind) -> None:
     out = Pipeline(config_for(tiny_model(tmp_path / "m.onnx", kind))).process(frame(grey(64)))
-    assert out.depth is None and kind.value in out.quality.reason and out.quality.source == "none"
+    assert out.depth is None and out.quality.source == "none" and out.quality.valid_share == 0.0
+    assert out.quality.reason == (
+        f"the model gives {kind.value}, which isn't metres, and no sensor is set up to measure its scale: use a LiDAR, "
+        "a laser scanner, a stereo pair or the camera's height"
+    )
 
 
 def test_limits_are_infinities_not_numbers(tmp_path: Path) -> None:

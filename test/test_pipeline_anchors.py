@@ -96,8 +96,28 @@ def test_a_sensor_that_is_expected_and_silent_makes_depth_unknown(tmp_path: Path
     for measurements in ([], [replace(wall(), xyz=np.full((50, 3), np.nan, np.float32), beam=np.zeros(50, np.int32))]):
         out = pipeline(tmp_path).process(frame(), measurements)
         assert out.depth is not None and np.isnan(out.depth).all() and out.std is None
-        assert out.quality.source == "none" and "no sensor measures the scale" in out.quality.reason
-    assert "none of 50 points is finite" in out.quality.reason
+        assert out.quality.source == "none" and out.quality.valid_share == 0.0
+        assert out.quality.reason.startswith(
+            "no sensor measures a scale that can be trusted (set scale.when_lost to prior for the model's own metres)"
+        )
+    assert "): lidar: none of 50 points is finite" in out.quality.reason
+
+
+def test_a_model_without_metres_says_so_when_its_sensors_fall_silent(tmp_path: Path) -> None:
+    out = pipeline(tmp_path, DepthKind.SCALED).process(frame())
+    assert out.depth is not None and np.isnan(out.depth).all()
+    assert out.quality.reason == "no sensor measures a scale that can be trusted (scaled_depth isn't metres)"
+
+
+def test_the_valid_share_is_that_of_the_published_depth(tmp_path: Path) -> None:
+    """Without sensors 1.67 m on the left and 4.15 m on the right, which is beyond the greatest depth: +Inf there."""
+    picture = image(64)
+    picture[:, 96:, 0] = 255
+    out = pipeline(tmp_path, lidar=LidarConfig(), max_depth=2.5).process(Frame(picture, STAMP, "optical", CAMERA))
+    assert out.depth is not None and np.isposinf(out.depth[:, 100:]).all()
+    assert out.quality.valid_share == np.mean(np.isfinite(out.depth)) == pytest.approx(0.5, abs=0.02)
+    near = pipeline(tmp_path, max_depth=2.5).process(frame(), [wall()])
+    assert near.quality.source == "lidar" and near.quality.valid_share == 0.0, "the wall stands at 2.9 m"
 
 
 def test_a_model_with_metres_needs_no_sensor_unless_one_is_set_up(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_quality_carries_the_numbers_with_the_images_stamp() -> None:
         ({"held": True}, 2.0, 1, "scale from lidar, held from an earlier frame"),
         ({"warnings": ("lidar: stale",)}, 2.0, 1, "scale from lidar; lidar: stale"),
         ({"source": "prior"}, 2.0, 0, "scale from the model alone (prior): not measured by a sensor"),
-        ({"source": "none", "reason": "nothing measures it"}, None, 2, "no scale: nothing measures it"),
+        ({"source": "none", "reason": "nothing measures it"}, None, 2, "no metric depth: nothing measures it"),
     ],
 )
 def test_quality_says_how_bad_it_is(facts: dict, depth: float | None, level: int, message: str) -> None:

@@ -44,7 +44,11 @@ class Unscaled:
 
 @dataclass(frozen=True)
 class Alignment:
-    """Depth and its standard deviation (h, w) in metres, None without a trusted scale; and how that came about."""
+    """Depth and its standard deviation (h, w) in metres, None without a trusted scale; and how that came about.
+
+    `quality.reason` of none is what is wrong with the anchors, empty if none came; `quality.valid_share` of some isn't
+    known yet: it is that of the depth that leaves.
+    """
 
     depth: Float32 | None
     std: Float32 | None
@@ -87,12 +91,14 @@ class Aligner:
             self._filter = before
             complaint = f"only {100 * share:.0f} % of the anchors agree with each other; check the extrinsics"
         warnings = (*warnings, complaint) if expected and complaint else warnings
-        return self._without(view, len(anchors), stamp_ns, config, expected, warnings)
+        return self._without(view, anchors, stamp_ns, config, expected, warnings)
 
     # ------------------------------------------------------------------------------------------------- the fit
 
     def _fit(self, view: Unscaled, anchors: Gathered, config: ScaleConfig) -> tuple[Fit | None, str]:
         """A fit that can be believed, or None and why not."""
+        if not anchors.sources:
+            return None, ""  # whoever should have measured says why
         if len(anchors) < config.min_anchors:
             return None, f"{len(anchors)} usable anchors, scale.min_anchors is {config.min_anchors}"
         fit = _raw_fit(view, anchors)
@@ -126,7 +132,7 @@ class Aligner:
         age_s = _age_s(anchors, stamp_ns)
         std = depth * self._std(anchors, fit.spread, view, config)
         quality = Quality(
-            anchors.names, _median_ratio(std, depth), _finite_share(depth), count=len(anchors),
+            anchors.names, _median_ratio(std, depth), NAN, count=len(anchors),
             inlier_share=1.0 - float(np.mean(refused)), scale=_scale(theta), shift=_shift(theta), age_s=age_s,
             held_out=int(np.count_nonzero(left_out & ~refused)), warnings=warnings,
         )  # fmt: skip
@@ -142,7 +148,7 @@ class Aligner:
         refused = _misfit(fit, anchors, view.farthest) > max(3.0 * fit.spread, OUTLIER)
         metrics = depth_metrics(anchors.prediction, anchors.depth, ~refused)
         quality = Quality(
-            "prior", view.prior_std, _finite_share(view.values), count=len(anchors),
+            "prior", view.prior_std, NAN, count=len(anchors),
             inlier_share=1.0 - float(np.mean(refused)), scale=1.0, shift=0.0,
             age_s=_age_s(anchors, stamp_ns), abs_rel=metrics.abs_rel, rmse=metrics.rmse, delta1=metrics.delta1,
             held_out=int(np.count_nonzero(~refused)), warnings=warnings,
@@ -214,28 +220,37 @@ class Aligner:
     # ------------------------------------------------------------------------------------------------- without
 
     def _without(
-        self, view: Unscaled, count: int, stamp_ns: int, config: ScaleConfig, expected: bool, warnings: tuple[str, ...]
+        self,
+        view: Unscaled,
+        anchors: Gathered,
+        stamp_ns: int,
+        config: ScaleConfig,
+        expected: bool,
+        warnings: tuple[str, ...],
     ) -> Alignment:
-        """The last good fit for a while, then the model's own metres where they exist and are allowed, else none."""
+        """The last good fit for a while, then the model's own metres where they exist and are allowed, else none.
+
+        The anchors, if there are any, are refused as a whole.
+        """
+        count, uses = len(anchors), _uses(anchors, np.ones(len(anchors), np.bool_), np.zeros(len(anchors), np.bool_))
         theta, age_s = self._filter.theta, abs(stamp_ns - self._filter.stamp_ns) * 1e-9
         untouched = view.prior_std is not None and not config.correct_metric
         if theta is not None and len(theta) == 1 + view.is_inverse and age_s <= config.hold_s and not untouched:
             depth = apply(theta, view.values, view.farthest)
             relative = math.hypot(self._far_std, HELD_GROWTH * age_s)
             quality = Quality(
-                self._source, relative, _finite_share(depth), count=count, scale=_scale(theta), shift=_shift(theta),
-                age_s=age_s, held=True, warnings=warnings,
+                self._source, relative, NAN, count=count, scale=_scale(theta), shift=_shift(theta), age_s=age_s,
+                held=True, warnings=warnings,
             )  # fmt: skip
-            return Alignment(depth, depth * np.float32(relative), quality)
+            return Alignment(depth, depth * np.float32(relative), quality, uses)
         if age_s > config.hold_s:
             self._filter.reset()
         if view.prior_std is not None and (untouched or not expected or config.when_lost == "prior"):
             std = None if math.isnan(view.prior_std) else view.values * np.float32(view.prior_std)
-            quality = Quality("prior", view.prior_std, _finite_share(view.values), count=count, warnings=warnings)
-            return Alignment(view.values, std, quality)
-        lacks = "no sensor measures the scale" if expected else "the model has no scale and no sensor measures it"
-        reason = lacks + (f": {'; '.join(warnings)}" if warnings else "")
-        return Alignment(None, None, Quality("none", NAN, 0.0, reason, count=count, warnings=warnings))
+            quality = Quality("prior", view.prior_std, NAN, count=count, warnings=warnings)
+            return Alignment(view.values, std, quality, uses)
+        reason = "; ".join(warnings)
+        return Alignment(None, None, Quality("none", NAN, 0.0, reason, count=count, warnings=warnings), uses)
 
 
 def _raw_fit(view: Unscaled, anchors: Gathered) -> Fit | None:
@@ -283,10 +298,6 @@ def _scale(theta: Float64) -> float:
 
 def _shift(theta: Float64) -> float:
     return float(theta[1]) if len(theta) == 2 else 0.0
-
-
-def _finite_share(depth: Float32) -> float:
-    return float(np.count_nonzero(np.isfinite(depth))) / depth.size
 
 
 def _median_ratio(std: Float32, depth: Float32) -> float:

@@ -72,7 +72,8 @@ def ground_anchors(
     factor, shift = _fit_affine(view) if kind is DepthKind.RELATIVE_INVERSE else (_fit_factor(view), 0.0)
     if not factor > 0.0:
         return _none("nothing in the predicted depth slopes like ground", stamp_ns)
-    excess = ((view.inverse - shift) / factor - view.expected) / view.expected
+    with np.errstate(divide="ignore", invalid="ignore"):  # at the horizon, where there is no candidate
+        excess = ((view.inverse - shift) / factor - view.expected) / view.expected
     tolerance = MODEL_ERROR + view.relative_sigma
     on_plane = _resting(view.candidate & (np.abs(excess) < tolerance))
     if reason := _doubt(view, on_plane, excess < -tolerance, shift if kind is DepthKind.RELATIVE_INVERSE else None):

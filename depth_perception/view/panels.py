@@ -127,7 +127,7 @@ def draw_error(axes: Axes, frame: DepthFrame, anchors: AllAnchors, truth: Float3
     if not len(values):
         nothing(axes, "error", "no pixel has both a depth and something to compare with", image_shape(frame))
         return
-    axes.set_title(_error_title(values, truth is not None, frame.quality.source == "prior"))
+    axes.set_title(_error_title(values, truth is not None, not (anchors.use == Use.FITTED).any()))
     import matplotlib
 
     end = error_end(values)

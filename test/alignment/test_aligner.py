@@ -51,7 +51,7 @@ def test_depth_is_metric(kind: str, residual_field: bool) -> None:
     assert quality.scale == pytest.approx(expected[0], rel=0.01) and quality.shift == pytest.approx(
         expected[1], abs=2e-3
     )
-    assert quality.count == 360 and quality.inlier_share > 0.97 and quality.valid_share == 1.0
+    assert quality.count == 360 and quality.inlier_share > 0.97
     assert quality.held_out == 90 and quality.abs_rel < 0.015 and quality.delta1 == 1.0 and quality.rmse < 0.15
     assert np.isfinite(out.std).all() and (out.std > 0).all()
 
@@ -120,12 +120,12 @@ def test_a_fit_is_held_then_lost() -> None:
         assert abs_rel(out.depth) < 0.01 and out.std is not None and out.depth is not None
         np.testing.assert_allclose(out.std / out.depth, out.quality.relative_std, rtol=1e-5)
         relative.append(out.quality.relative_std)
-        assert any("0 usable anchors" in warning for warning in out.quality.warnings)
+        assert out.quality.warnings == () and out.anchors == (), "who should have measured says why"
     for tenths, value in zip((1, 5, 19), relative, strict=True):  # in variances 5 % a second are added
         assert value**2 - relative[0] ** 2 == pytest.approx((0.005 * tenths) ** 2 - 0.005**2, abs=1e-6)
     out = aligner(view("metric"), nothing, NOW + 21 * SECOND // 10, CONFIG, True)
     assert out.depth is None and out.std is None and out.quality.source == "none"
-    assert "no sensor measures the scale" in out.quality.reason and "0 usable anchors" in out.quality.reason
+    assert out.quality.reason == "" and out.anchors == ()
 
 
 def test_a_held_fit_is_as_unsure_as_depth_far_from_anchors() -> None:
@@ -147,9 +147,9 @@ def test_a_held_fit_gets_old_by_the_images_clock_and_is_renewed() -> None:
 
 def test_the_models_own_metres_when_lost_if_asked_for() -> None:
     config, what = ScaleConfig(when_lost="prior"), view("metric")
-    out = once(what, [], config)
+    out = once(what, [beams(each=1)], config)
     assert out.depth is what.values and out.quality.source == "prior" and out.quality.relative_std == 0.2
-    assert out.quality.warnings
+    assert "4 usable anchors" in out.quality.warnings[0] and (out.anchors[0].use == Use.REFUSED).all()
     assert once(view("scaled"), [], config).depth is None, "a model without metres has none to fall back to"
 
 
@@ -159,8 +159,7 @@ def test_metres_that_nobody_measures_are_the_models_own_bit_for_bit() -> None:
     assert out.depth is what.values and out.quality == replace(out.quality, source="prior", warnings=(), held=False)
     np.testing.assert_array_equal(out.std, what.values * np.float32(0.2))
     assert once(view("metric", prior_std=float("nan")), [], expected=False).std is None
-    lost = once(view("scaled"), [], expected=False)
-    assert lost.depth is None and "no scale" in lost.quality.reason
+    assert once(view("scaled"), [], expected=False).depth is None
 
 
 def test_ages_are_those_of_the_measurements() -> None:
@@ -191,6 +190,7 @@ def test_a_clock_that_jumps_back_starts_anew() -> None:
 
 def complaint(out: Alignment) -> str:
     assert out.depth is None and out.std is None and out.quality.source == "none"
+    assert len(out.anchors) == 1 and (out.anchors[0].use == Use.REFUSED).all(), "what was refused can be seen"
     return out.quality.reason
 
 
@@ -229,6 +229,7 @@ def test_a_jump_must_prove_itself() -> None:
     for out in doubted:
         assert out.quality.held and out.quality.scale == pytest.approx(1.7, rel=0.01)
         assert any("jumped" in warning for warning in out.quality.warnings)
+        assert len(out.anchors[0].use) == 360 and (out.anchors[0].use == Use.REFUSED).all()
     taken = aligner(view("metric"), [beams(factor=3.0)], NOW + 5 * SECOND // 10, CONFIG, True)
     assert not taken.quality.held and taken.quality.scale == pytest.approx(5.1, rel=0.01)
 

@@ -141,7 +141,8 @@ def test_sparse_truth_is_drawn_as_dots_that_can_be_seen() -> None:
 
 def test_error_at_anchors_says_whether_depth_has_seen_them() -> None:
     assert titles(sheet(frame_of()))[2] == "depth / anchors − 1 (depth was fitted to them)"
-    axes = panel(sheet(frame_of(quality=replace(GOOD, source="prior"))), "depth / anchors")
+    unseen = tuple(replace(used, use=np.full(4, Use.REFUSED, np.uint8)) for used in frame_of().anchors)  # fit refused
+    axes = panel(sheet(frame_of(quality=replace(GOOD, held=True), anchors=unseen)), "depth / anchors")
     assert axes.get_title() == "depth / anchors − 1 (depth has not seen them)"
     # 2 / 2, 4 / 4, 2 / 2.5, 4 / 8
     assert sorted(axes.collections[0].get_array().tolist()) == pytest.approx([-0.5, -0.2, 0, 0], abs=1e-6)
