@@ -99,7 +99,7 @@ class Sequence:
         own = None if marked is None else set(marked.get(self.name, ()))
         found = []
         for entry in _lines(self.folder / "samples.jsonl"):
-            sample = _sample(entry)
+            sample = sample_from(entry)
             supervised = sample.depth.get("left", 0) > 0 if own is None else sample.index in own
             if split is None or sample.split == split:
                 found.append(replace(sample, supervised=supervised))
@@ -173,7 +173,8 @@ def read_depth(path: Path) -> Float32:
     return depth
 
 
-def _sample(entry: dict[str, Any]) -> Sample:
+def sample_from(entry: dict[str, Any]) -> Sample:
+    """Of one line of samples.jsonl."""
     entry = {**entry, "context": tuple(entry["context"]), "beams": tuple(entry["beams"])}
     before, this, after = (_matrix(rows) for rows in entry["T_odom_left"])
     return Sample(**{**entry, "T_odom_left": (before, this, after)})

@@ -28,6 +28,7 @@ class SequenceWriter:
     """
 
     def __init__(self, out: Path, name: str, image_format: str) -> None:
+        self.name = name
         self.folder, self._final = out / f".{name}.partial", out / name
         self.image_format = image_format
         self.hashes: dict[str, str] = {}  # path in the sequence → sha256

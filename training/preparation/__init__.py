@@ -1,0 +1,1 @@
+"""Recordings, KITTI folders and the simulator → the dataset folder. `training.make_dataset` is the command."""

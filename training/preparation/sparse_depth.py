@@ -1,0 +1,90 @@
+"""A LiDAR's turn → depth maps of both eyes: thinned first, then projected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from depth_perception.anchors.occlusion import occluded, point_grid
+from depth_perception.anchors.projection import project_points
+from depth_perception.camera import CameraModel
+from depth_perception.records import Float32, Float64, Int32
+from training.preparation.beam_thinning import BeamNumbers, kept_points, picked_beams, random_share
+from training.preparation.options import DatasetOptions
+from training.preparation.source_frame import Turn
+from training.preparation.target_view import TargetView, splat
+
+
+@dataclass(frozen=True)
+class ThinTurn:
+    """What is left of a turn before it is projected."""
+
+    xyz: Float32  # (N, 3)
+    beam: Int32  # (N,) number from the top; -1 unknown
+    kept: tuple[int, ...]  # numbers of the kept beams; empty: all of them
+
+
+class Thinning:
+    """Keeps some beams and a random share of the points of each turn of one LiDAR."""
+
+    def __init__(self, options: DatasetOptions) -> None:
+        self._options = options
+        self._numbers = BeamNumbers(options.lidar_beams)
+
+    @property
+    def beams(self) -> int:
+        """Of the LiDAR; 0 before its first turn."""
+        return self._numbers.total
+
+    def __call__(self, turn: Turn, seed: list[int]) -> ThinTurn:
+        """Raises ConfigError: the LiDAR has fewer beams than are wanted."""
+        options = self._options
+        xyz, beam = turn.xyz, self._numbers(turn.xyz, turn.beam)
+        kept: tuple[int, ...] = ()
+        near = _in_range(xyz, options.min_range_m, options.max_range_m)
+        if options.beams:
+            kept = picked_beams(self._numbers.total, options.beams, options.beam_offset)
+            near &= kept_points(beam, kept)
+        index = np.flatnonzero(near)
+        if options.point_share < 1.0:
+            index = index[random_share(len(index), options.point_share, seed)]
+        return ThinTurn(xyz[index], beam[index], kept)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Points in an image; the arrays are parallel."""
+
+    uv: Float32  # (M, 2) pixels
+    depth: Float32  # (M,) metres along z
+    beam: Int32  # (M,)
+
+
+def seen_points(turn: ThinTurn, T_camera_lidar: Float64, camera: CameraModel) -> Seen:
+    """What the camera sees of a turn: points in its image that nothing nearer hides (`anchors.occlusion`).
+
+    Convention: p_camera = T_camera_lidar @ p_lidar, the optical frame of the (rectified) image that `camera` describes.
+    """
+    seen = project_points(turn.xyz, T_camera_lidar, camera)
+    depth, beam = seen.xyz[2], turn.beam[seen.index]
+    visible = ~occluded(seen.uv, depth, point_grid(seen.uv, beam, camera), camera)
+    return Seen(seen.uv[visible], depth[visible], beam[visible])
+
+
+def annotated_depth(turn: ThinTurn, T_camera_lidar: Float64, view: TargetView, annotated: Float32) -> Float32:
+    """(H, W) of `view.camera`: where a kept point falls, what the annotated map (H, W of `view.native`) says there.
+
+    Paper 1, §4.4: the raw beams choose the pixels at the original size, the annotated map gives their values; a pixel
+    that it leaves out is none.
+    """
+    seen = project_points(turn.xyz, T_camera_lidar, view.native)
+    chosen = np.isfinite(splat(seen.uv, seen.xyz[2], view.native))
+    return view.carried(np.where(chosen, annotated, np.float32(np.nan)))
+
+
+def _in_range(xyz: Float32, low: float, high: float) -> np.ndarray:
+    with np.errstate(invalid="ignore", over="ignore"):
+        squared = np.einsum("ij,ij->i", xyz, xyz)
+        near: np.ndarray = (squared >= np.float32(low * low)) & (squared <= np.float32(high * high))
+    return near
