@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from depth_perception.alignment.contrast import Contrast, fit_contrast
 from depth_perception.alignment.field import AllLinks, Field, ResidualField
 from depth_perception.alignment.filter import FitFilter
 from depth_perception.alignment.fit import OUTLIER, Fit, apply, fit_affine, fit_scale, widened
@@ -122,7 +123,7 @@ class Aligner:
         if view.prior_std is not None and not config.correct_metric:
             return self._only_checked(view, anchors, fit, stamp_ns, warnings)
         links = self._links(view, config)
-        depth, field = self._corrected(view, anchors, theta, links)
+        depth, field = self._corrected(view, anchors, theta, fit.spread, links)
         left_out = held_out(anchors.group, config.held_out_share, self._turn)
         if field is None:
             refused = _misfit(fit, anchors, view.farthest) > min(3.0 * fit.spread, OUTLIER)
@@ -165,7 +166,7 @@ class Aligner:
         return self._field.links(view.image)
 
     def _corrected(
-        self, view: Unscaled, anchors: Gathered, theta: Float64, links: AllLinks | None
+        self, view: Unscaled, anchors: Gathered, theta: Float64, spread: float, links: AllLinks | None
     ) -> tuple[Float32, Field | None]:
         """Depth (h, w) under `theta`, pulled onto the anchors where there is a field."""
         depth = apply(theta, view.values, view.farthest)
@@ -173,8 +174,13 @@ class Aligner:
             return depth, None
         assert self._field is not None
         residual = np.log(anchors.depth / apply(theta, anchors.prediction, view.farthest))
+        contrast = Contrast(0.0, 1.0)
+        if not view.is_inverse:  # there the shift does it
+            seen = anchors.only(~anchors.is_ground)  # ground is seen in the prediction itself
+            contrast = fit_contrast(seen.prediction, residual[~anchors.is_ground], seen.weight, seen.block, spread)
+        residual -= contrast.log(anchors.prediction)
         field = self._field.fit(anchors.uv, residual, anchors.weight, links)
-        pulled = depth * np.exp(field.at_size(*depth.shape))
+        pulled = depth * np.exp(field.at_size(*depth.shape) + contrast.log(view.values))
         if view.is_inverse:  # what the shift makes infinitely far stays there
             pulled[depth >= view.farthest] = view.farthest
         return pulled, field
@@ -188,7 +194,7 @@ class Aligner:
         fit = _raw_fit(view, kept) if len(judged) and len(kept) >= 3 else None
         if fit is None:
             return None
-        depth, _ = self._corrected(view, kept, fit.theta, links)
+        depth, _ = self._corrected(view, kept, fit.theta, fit.spread, links)
         said = depth[_pixels(judged.uv, depth.shape)]
         grid = self._grid(view)
         distance = distance_to_anchors(kept.uv, depth.shape, grid)  # type: ignore[arg-type]

@@ -59,6 +59,11 @@ class Gathered:
         return "+".join(sorted(present, key=_rank))
 
     @property
+    def is_ground(self) -> NDArray[np.bool_]:
+        """(N,) true for anchors on the ground."""
+        return np.array([s.source == "ground" for s in self.sources] or [False], np.bool_)[self.source]
+
+    @property
     def systematic(self) -> float:
         """Standard deviation, as a share of depth, of what is wrong in all anchors alike.
 
