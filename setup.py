@@ -82,6 +82,7 @@ setup(
         "console_scripts": [
             f"depth-perception = {NAME}.cli:main",
             f"depth_node = {NAME}.nodes.depth_node:main",
+            f"recorder_node = {NAME}.nodes.recorder:main",
             f"simulator_node = {NAME}.nodes.simulator_node:main",
         ]
     },

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from depth_perception.config import Value, check, options
+from depth_perception.config import DepthConfig, Value, check, options
 from depth_perception.errors import ConfigError
 
 BOOLEANS = ("", "true", "false")
@@ -90,15 +90,19 @@ NEIGHBOURS = {"right": "right/camera_info", "left": "left/camera_info"}  # calib
 _OLD_FAST_DDS = ("humble", "iron", "jazzy")  # their Fast DDS 2 knows its profile file by its former name
 
 
-def parameters(arguments: Mapping[str, str]) -> dict[str, Value]:
+def parameters(
+    arguments: Mapping[str, str], declared: Sequence[Argument] = ARGUMENTS, cls: type = DepthConfig
+) -> dict[str, Value]:
     """ROS parameters that the arguments set: dotted name → value of the parameter's type.
+
+    `declared` are the launch file's arguments, and `cls` has its node's parameters.
 
     Raises:
         ConfigError: a value that the parameter can't take.
     """
-    known = {item.name: item for item in options()}
+    known = {item.name: item for item in options(cls)}
     values: dict[str, Value] = {}
-    for argument in ARGUMENTS:
+    for argument in declared:
         text = arguments.get(argument.name, "")
         if text and argument.switch:
             values[argument.switch] = True

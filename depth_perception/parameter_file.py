@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from depth_perception.bags.transforms import quaternion
 from depth_perception.config import DepthConfig, Option, options
+from depth_perception.recording.config import RecorderConfig
 from depth_perception.sim.parameters import SimulatorConfig
 from depth_perception.sim.setup import SimConfig
 
@@ -92,6 +93,7 @@ def shipped() -> dict[str, str]:
     return {
         "depth.yaml": render(options(DepthConfig), "Parameters of the depth node, at their defaults. " + ADVICE),
         "depth_simulated.yaml": _on_simulator(SimConfig()),
+        "recorder.yaml": render(options(RecorderConfig), "Parameters of the recorder, at their defaults. " + ADVICE),
         "simulator.yaml": render(options(SimulatorConfig), "Parameters of the simulated robot, at their defaults."),
     }
 

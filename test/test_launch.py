@@ -46,7 +46,7 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (index / "depth_perception").touch()
     for name in ("launch", "config", "package.xml"):
         (prefix / "share/depth_perception" / name).symlink_to(ROOT / name)
-    for node in ("depth_node", "simulator_node"):
+    for node in ("depth_node", "recorder_node", "simulator_node"):
         file = prefix / "lib/depth_perception" / node
         file.write_text(STAND_IN.format(python=sys.executable, profile=PROFILE, folder=str(folder)))
         file.chmod(0o755)

@@ -21,7 +21,7 @@ import pytest
 import depth_perception
 
 ROOT = Path(__file__).resolve().parent.parent
-NODES = ("depth_node", "simulator_node")
+NODES = ("depth_node", "recorder_node", "simulator_node")
 SHARE = "share/depth_perception"
 # Module → distribution, where the names differ. Everything else that isn't ours or the standard library's must be
 # declared under its own name.

@@ -12,9 +12,11 @@ import yaml
 
 from depth_perception.config import DepthConfig, from_flat, option, options, read_parameters, to_flat
 from depth_perception.parameter_file import render, shipped, transform_text
+from depth_perception.recording.config import RecorderConfig
 from depth_perception.sim.parameters import SimulatorConfig
 from depth_perception.sim.setup import CameraSetup
 
+PARAMETERS = [("depth.yaml", DepthConfig), ("recorder.yaml", RecorderConfig), ("simulator.yaml", SimulatorConfig)]
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 
 
@@ -23,7 +25,7 @@ def test_file_is_what_the_code_writes(name: str) -> None:
     assert (CONFIG / name).read_text() == shipped()[name], "config/ is behind the code: run `make config`"
 
 
-@pytest.mark.parametrize(("name", "cls"), [("depth.yaml", DepthConfig), ("simulator.yaml", SimulatorConfig)])
+@pytest.mark.parametrize(("name", "cls"), PARAMETERS)
 def test_file_holds_every_parameter_at_its_default(name: str, cls: type) -> None:
     values = read_parameters(CONFIG / name)
     assert values == to_flat(cls())

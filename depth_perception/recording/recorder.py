@@ -130,7 +130,7 @@ class Recorder:
         """What is being written, for people."""
         with self._lock:
             bag = self._bag
-            values = {"directory": str(self._directory), "free": f"{self._free() / 1e6:.0f} MB"}
+            values = {"directory": str(self._directory)}
             if bag is not None:
                 values |= {"file": f"{bag.path.name}/{bag.file_name}", "written": f"{bag.bytes / 1e6:.1f} MB"}
             values["waiting"] = f"{self.inbox.waiting_bytes / 1e6:.1f} of {self.inbox.max_bytes / 1e6:.0f} MB"
@@ -237,13 +237,10 @@ class Recorder:
             path, number = base.with_name(f"{base.name}-{number}"), number + 1
         return path
 
-    def _free(self) -> int:
-        return shutil.disk_usage(self._directory).free
-
     def _shortage(self) -> str:
         """Why there is no room, or ""."""
         try:
-            free = self._free()
+            free = shutil.disk_usage(self._directory).free
         except OSError as error:
             return f"{str(self._directory)!r} can't be used: {error}"
         if free >= self.config.min_free_mb * 1e6:
