@@ -176,7 +176,11 @@ class StereoConfig:
     tolerance_s: float = option(0.01, "left, right and camera image belong together within this, s", low=0.0, high=1.0)
     scale: float = option(0.5, "match at this share of the image's size", low=0.1, high=1.0)
     min_depth: float = option(
-        0.5, "nearest depth that is searched, m: twice as near costs twice the time", low=0.05, high=50.0
+        0.5,
+        "nearest depth that is searched, m: twice as near costs twice the time; disparities of more than a fifth of "
+        "the image's width aren't searched, so nothing nearer than 5 * fx * baseline / width, whatever this says",
+        low=0.05,
+        high=50.0,
     )
     max_anchors: int = option(2000, "anchors of a pair, spread over the image", low=16, high=100000)
     sigma_px: float = option(0.15, "standard deviation of a disparity, px of the matched size", low=0.01, high=5.0)

@@ -27,7 +27,7 @@ from depth_perception.outputs import OutputBuilder
 from depth_perception.overlap import ReadAhead, WriteBehind
 from depth_perception.pipeline import Inference, Pipeline
 from depth_perception.recorded_frames import BAD_INFO, RecordedFrame, RecordedFrames
-from depth_perception.recorded_sensors import RecordedSensors, find_sensors, with_sensors
+from depth_perception.recorded_sensors import RecordedSensors, find_sensors, image_topics, with_sensors
 from depth_perception.records import DepthFrame
 
 log = logging.getLogger(__name__)
@@ -138,7 +138,7 @@ def convert(
     config = config or DepthConfig()
     with open_bag(source) as bag:
         sensors = sensors or {}
-        topics = find_camera(bag, image or sensors.get("left/image"), camera_info)
+        topics = find_camera(bag, image or sensors.get("left/image"), camera_info, image_topics(sensors))
         found = find_sensors(bag, sensors, topics.image)
         config = with_sensors(config, found)
         pipeline = Pipeline(config, topics.image)

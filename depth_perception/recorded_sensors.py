@@ -25,14 +25,21 @@ KINDS = {
 LATENESS_NS = 250_000_000  # of a message in the log, on top of its age: a LiDAR's turn is logged after its end
 
 
+def image_topics(wanted: Mapping[str, str]) -> list[str]:
+    """The recording's topics that are wanted as eyes of a stereo pair."""
+    return [topic for name, topic in wanted.items() if name.endswith("/image")]
+
+
 def find_sensors(bag: Bag, wanted: Mapping[str, str], image: str) -> dict[str, str]:
     """The node's topic (`lidar/points`) → the recording's, of what is wanted, calibrations of the eyes added.
 
     A left eye that is the depth camera itself (`image`) isn't read twice.
 
     Raises:
-        BagError: a topic isn't there or is of another type.
+        BagError: a topic isn't there or is of another type, or one image is both eyes.
     """
+    if (right := wanted.get("right/image")) is not None and right == wanted.get("left/image", image):
+        raise BagError(f"{right!r} can't be both eyes of a stereo pair: give the right camera's image as the right one")
     found = {name: topic for name, topic in wanted.items() if (name, topic) != ("left/image", image)}
     for eye in ("left", "right"):
         if f"{eye}/image" in found:

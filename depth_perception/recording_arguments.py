@@ -8,8 +8,8 @@ from typing import Any
 from depth_perception.config import DepthConfig, Value, from_flat, read_parameters
 
 SENSORS = {  # flag → the node's topic, and what it is
-    "lidar": ("lidar/points", "a LiDAR (PointCloud2)"),
-    "scan": ("lidar/scan", "a laser scanner (LaserScan)"),
+    "lidar": ("lidar/points", "a LiDAR that measures (PointCloud2)"),
+    "scan": ("lidar/scan", "a laser scanner that measures (LaserScan)"),
     "left": ("left/image", "the left eye of a stereo pair; default: the image that depth is made for"),
     "right": ("right/image", "the right eye of a stereo pair"),
     "right-info": ("right/camera_info", "its calibration; default: the right image's neighbour"),
@@ -35,7 +35,11 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", help="inference backend: auto, onnxruntime, openvino, …")
     parser.add_argument("--rectify", choices=("auto", "always", "never"), help="rectify the image before the network")
     parser.add_argument("--params-file", metavar="FILE", help="ROS parameter file of the depth node")
-    measuring = parser.add_argument_group("what measures the scale")
+    measuring = parser.add_argument_group(
+        "what measures the scale",
+        "topics of the recording, and where the sensors sit: 'x y z qx qy qz qw' (m, quaternion) or 'x y z roll pitch "
+        "yaw' (m, rad), the sensor in the camera's optical frame",
+    )
     for flag, (_, text) in SENSORS.items():
         measuring.add_argument(f"--{flag}", metavar="TOPIC", help=text)
     measuring.add_argument(

@@ -134,9 +134,12 @@ def test_sensors_topics_are_checked(tmp_path: Path) -> None:
             find_sensors(bag, {"lidar/points": "/nope"}, IMAGE)
         with pytest.raises(BagError, match=r"is sensor_msgs/msg/PointCloud2 .* as lidar/scan"):
             find_sensors(bag, {"lidar/scan": "/velodyne"}, IMAGE)
-        eyes = {"left/image": IMAGE, "right/image": IMAGE}
-        assert find_sensors(bag, eyes, IMAGE) == {"right/image": IMAGE, "right/camera_info": "/cam/camera_info"}
-        assert find_sensors(bag, eyes, "/other")["left/camera_info"] == "/cam/camera_info"
+        right = {"right/image": IMAGE, "right/camera_info": "/cam/camera_info"}
+        assert find_sensors(bag, {"left/image": "/other", "right/image": IMAGE}, "/other") == right
+        assert find_sensors(bag, {"left/image": IMAGE}, "/other")["left/camera_info"] == "/cam/camera_info"
+        for eyes in ({"right/image": IMAGE}, {"left/image": IMAGE, "right/image": IMAGE}):
+            with pytest.raises(BagError, match="'/cam/image_rect' can't be both eyes"):
+                find_sensors(bag, eyes, IMAGE)
 
 
 def test_exactly_the_sensors_with_a_topic_are_in_use() -> None:

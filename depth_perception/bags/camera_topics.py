@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from depth_perception.bags.reader import Bag
@@ -22,18 +23,21 @@ class CameraTopics:
     notes: tuple[str, ...] = ()
 
 
-def find_camera(bag: Bag, image: str | None = None, camera_info: str | None = None) -> CameraTopics:
+def find_camera(
+    bag: Bag, image: str | None = None, camera_info: str | None = None, others: Collection[str] = ()
+) -> CameraTopics:
     """The image topic and its camera_info: as asked for, else the only ones that can be meant.
 
     Depth images (16UC1, 32FC1, compressedDepth) are no candidates. Of a raw image and its compressed copy the raw one
-    is taken, of a stereo pair the left one. The camera_info is the image's neighbour (`…/camera_info`), else the only
+    is taken, of a stereo pair the left one; topics that are in use as something else (`others`: a right eye) aren't
+    taken unasked. The camera_info is the image's neighbour (`…/camera_info`), else the only
     one in the recording.
 
     Raises:
         BagError: a topic isn't there or is of another type, there is no image, or several could be meant.
     """
     notes: list[str] = []
-    image = _find_image(bag, notes) if image is None else _checked(bag, image, (IMAGE, COMPRESSED))
+    image = _find_image(bag, others, notes) if image is None else _checked(bag, image, (IMAGE, COMPRESSED))
     info = _find_info(bag, image, notes) if camera_info is None else _checked(bag, camera_info, (CAMERA_INFO,))
     return CameraTopics(image, info, tuple(notes))
 
@@ -53,8 +57,8 @@ def _checked(bag: Bag, topic: str, types: tuple[str, ...]) -> str:
     return topic
 
 
-def _find_image(bag: Bag, notes: list[str]) -> str:
-    topics = _of_type(bag, (IMAGE, COMPRESSED))
+def _find_image(bag: Bag, others: Collection[str], notes: list[str]) -> str:
+    topics = [topic for topic in _of_type(bag, (IMAGE, COMPRESSED)) if topic not in others]
     pictures = [topic for topic in topics if _is_picture(bag, topic)]
     copies = [topic for topic in pictures if topic.removesuffix("/compressed") in pictures and _is_copy(topic)]
     candidates = [topic for topic in pictures if topic not in copies]
@@ -67,8 +71,9 @@ def _find_image(bag: Bag, notes: list[str]) -> str:
         return candidates[0]
     if candidates:
         raise BagError(f"{str(bag.path)!r} holds several image topics, {candidates}: choose one (--image TOPIC)")
-    others = f" (depth only: {topics})" if topics else ""
-    raise BagError(f"{str(bag.path)!r} holds no camera image{others}; its topics: {bag.describe_topics()}")
+    beside = f" beside {sorted(others)}" if others else ""
+    depth = f" (depth only: {topics})" if topics else ""
+    raise BagError(f"{str(bag.path)!r} holds no camera image{beside}{depth}; its topics: {bag.describe_topics()}")
 
 
 def _is_copy(topic: str) -> bool:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 OPTIONAL_OUTPUTS = {
     "preview": "also write depth/preview, coloured rgb8",
     "points": "also write depth/points (16 bytes a pixel: about 5 MB a frame at 640x480)",
-    "depth-scan": "also write depth/scan; say the camera's height with --camera-height",
+    "depth-scan": "also write depth/scan, made of depth (--scan is for a laser scanner to read); say the camera's "
+    "height with --camera-height",
     "std": "also write depth/std, one standard deviation of depth in metres",
     "anchors": "also write depth/anchors, the measured points and what became of them",
 }
@@ -31,10 +32,11 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("source", metavar="IN", help="recording")
     parser.add_argument("out", metavar="OUT", help="folder of the new rosbag2; must not exist")
     add_reading(parser)
+    writing = parser.add_argument_group("what is written")
     for name, text in OPTIONAL_OUTPUTS.items():
-        parser.add_argument(f"--{name}", action="store_true", help=text)
-    parser.add_argument("--copy-inputs", action="store_true", help="copy all input topics, not only transforms")
-    parser.add_argument(
+        writing.add_argument(f"--{name}", action="store_true", help=text)
+    writing.add_argument("--copy-inputs", action="store_true", help="copy all input topics, not only transforms")
+    writing.add_argument(
         "--compression",
         choices=("none", "lz4", "zstd"),
         default="none",

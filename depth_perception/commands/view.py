@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{sheet.png.name}: {sheet.text}", *(f"  warning: {warning}" for warning in sheet.warnings), sep="\n")
     for note in summary.notes:
         print(f"note: {note}")
-    print(f"{len(summary.sheets)} of {summary.images} images of {summary.image_topic} -> {summary.page}")
+    print(f"{len(summary.sheets)} of {summary.recorded} images of {summary.image_topic} -> {summary.page}")
     return 0
 
 

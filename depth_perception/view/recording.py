@@ -17,7 +17,7 @@ from depth_perception.errors import BagError, CalibrationError
 from depth_perception.overlap import ReadAhead
 from depth_perception.pipeline import Pipeline
 from depth_perception.recorded_frames import BAD_INFO, RecordedFrame, RecordedFrames
-from depth_perception.recorded_sensors import RecordedSensors, find_sensors, with_sensors
+from depth_perception.recorded_sensors import RecordedSensors, find_sensors, image_topics, with_sensors
 from depth_perception.records import DepthFrame
 from depth_perception.view.page import Sheet, write_page
 from depth_perception.view.sheet import check_matplotlib, sheet
@@ -37,7 +37,8 @@ class ViewSummary:
 
     page: Path
     image_topic: str
-    images: int = 0  # read
+    recorded: int = 0  # images in the recording
+    images: int = 0  # read: none after the last that was wanted
     sheets: list[Sheet] = field(default_factory=list)
     lost: Counter[str] = field(default_factory=Counter)  # reason → images that gave no frame
     notes: list[str] = field(default_factory=list)
@@ -88,16 +89,16 @@ def view(
         raise BagError(f"{str(out)!r} exists and isn't empty; choose another folder with --out, or remove it")
     with open_bag(source) as bag:
         sensors = sensors or {}
-        topics = find_camera(bag, image or sensors.get("left/image"), camera_info)
+        topics = find_camera(bag, image or sensors.get("left/image"), camera_info, image_topics(sensors))
         found = find_sensors(bag, sensors, topics.image)
         if truth in (topics.image, *found.values()):
             raise BagError(f"{truth!r} is in use as image or sensor; truth must be another topic")
         recorded_truth = RecordedTruth(bag, truth) if truth else None
         pipeline = Pipeline(with_sensors(config, found), topics.image)
-        summary = ViewSummary(out / PAGE, topics.image, notes=list(topics.notes))
+        summary = ViewSummary(out / PAGE, topics.image, bag.topics[topics.image].count, notes=list(topics.notes))
         try:
             viewing = _Viewing(bag, topics, found, pipeline, recorded_truth, summary)
-            viewing.run(truth, chosen(bag.topics[topics.image].count, frames, every), progress)
+            viewing.run(truth, chosen(summary.recorded, frames, every), progress)
         finally:
             pipeline.close()
         if not summary.sheets:

@@ -30,7 +30,7 @@ def compressed(text: str = "rgb8; jpeg compressed bgr8") -> Any:
     return JAZZY.types["sensor_msgs/msg/CompressedImage"](rec.header(JAZZY, T0), text, np.zeros(4, np.uint8))
 
 
-def find(tmp_path: Path, topics: dict[str, Any], **asked: str) -> CameraTopics:
+def find(tmp_path: Path, topics: dict[str, Any], **asked: Any) -> CameraTopics:
     with open_bag(rec.rosbag2(tmp_path / "bag", [(name, T0, message) for name, message in topics.items()])) as bag:
         return find_camera(bag, **asked)
 
@@ -65,6 +65,17 @@ def test_left_of_a_stereo_pair(tmp_path: Path) -> None:
     found = find(tmp_path, topics)
     assert (found.image, found.camera_info) == ("/stereo/left/image", "/stereo/left/camera_info")
     assert found.notes == ("stereo pair: /stereo/left/image taken, /stereo/right/image left out",)
+
+
+def test_a_right_eye_in_use_is_no_candidate_and_not_said_to_be_left_out(tmp_path: Path) -> None:
+    topics = {f"/stereo/{s}/{t}": image(0) if t == "image" else info() for s in ("right", "left")
+              for t in ("image", "camera_info")}  # fmt: skip
+    found = find(tmp_path / "two", topics, others=["/stereo/right/image"])
+    assert found == CameraTopics("/stereo/left/image", "/stereo/left/camera_info", ())
+    odd = {"/front": image(0), "/left": image(0), "/right": image(0), "/camera_info": info()}
+    assert find(tmp_path / "three", odd, others=["/left", "/right"]).image == "/front"
+    with pytest.raises(BagError, match=r"no camera image beside \['/front'\]; its topics"):
+        find(tmp_path / "one", {"/front": image(0)}, others=["/front"])
 
 
 def test_lone_camera_info_elsewhere_is_taken_and_said(tmp_path: Path) -> None:
