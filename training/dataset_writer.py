@@ -102,7 +102,9 @@ def depth_code(depth: Float32) -> NDArray[np.uint16]:
     """(H, W) metres → uint16 of metres * 256, rounded; 0 for NaN, Inf, what isn't positive and 256 m or more."""
     with np.errstate(invalid="ignore"):
         good = (depth > 0.0) & (depth <= _FARTHEST_M)
-    return np.rint(np.where(good, depth, np.float32(0.0)) * np.float32(DEPTH_STEPS)).astype(np.uint16)
+    code = np.zeros(depth.shape, np.uint16)
+    code[good] = np.rint(depth[good] * np.float32(DEPTH_STEPS))
+    return code
 
 
 def file_hash(path: Path) -> str:

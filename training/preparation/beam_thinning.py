@@ -40,46 +40,50 @@ class BeamNumbers:
     def __init__(self, total: int = 0) -> None:
         """`total` beams; 0: as the first turn shows, rounded up to a LiDAR that is built."""
         self.total = total
-        self._upwards: bool | None = None  # the beams' own numbers grow upwards
-        self._limits: tuple[float, float] = (0.0, 0.0)  # sine of elevation: lowest, highest
+        self._learnt = self._upwards = False  # upwards: the beams' own numbers grow so
+        self._limits: tuple[float, float] = (0.0, 0.0)  # elevation, rad: lowest, highest
+
+    def learn(self, xyz: Float32, beam: Int32) -> None:
+        """See the first whole turn: points (N, 3) and their beams (N,). Later ones change nothing."""
+        if self._learnt or len(xyz) == 0:
+            return
+        self._learnt = True
+        sine = sine_of_elevation(xyz)
+        if (beam >= 0).all():
+            self._upwards = _grow_upwards(sine, beam)
+            self.total = self.total or _rounded_up(int(beam.max()) + 1)
+        known = np.isfinite(sine)
+        if known.any():
+            low, high = np.arcsin(np.percentile(sine[known], [0.1, 99.9]))
+            self._limits = float(low), float(high)
+        self.total = self.total or _UNKNOWN
 
     def __call__(self, xyz: Float32, beam: Int32) -> Int32:
         """Number (N,) from the top of each point (N, 3); -1 where a point has none, or one beyond `total`."""
-        if len(xyz) == 0:
-            return np.zeros(0, np.int32)
-        known = beam >= 0
-        if not known.all():
-            return self._by_elevation(sine_of_elevation(xyz))
-        if self._upwards is None:
-            self._upwards = _grow_upwards(sine_of_elevation(xyz), beam)
-            self.total = self.total or _rounded_up(int(beam.max()) + 1)
-        number = np.int32(self.total - 1) - beam if self._upwards else beam
+        if len(beam) and int(beam.min()) < 0:
+            number = self._by_elevation(xyz)
+        else:
+            number = np.int32(self.total - 1) - beam if self._upwards else beam
         return np.where((number >= 0) & (number < self.total), number, np.int32(-1))
 
-    def _by_elevation(self, sine: Float32) -> Int32:
-        known = np.isfinite(sine)
-        if not known.any():
-            return np.full(len(sine), -1, np.int32)
-        if self._limits == (0.0, 0.0):
-            low, high = np.percentile(sine[known], [0.1, 99.9])
-            self._limits, self.total = (float(low), float(high)), self.total or _UNKNOWN
-        low, high = np.arcsin(self._limits)
-        elevation = np.arcsin(np.where(known, sine, np.float32(0.0)))
+    def _by_elevation(self, xyz: Float32) -> Int32:
+        sine = sine_of_elevation(xyz)
+        elevation = np.arcsin(np.where(np.isfinite(sine), sine, np.float32(-1.0)))
+        low, high = self._limits
         step = (high - low) / max(self.total - 1, 1) or 1.0
-        number = np.rint((high - elevation) / step).astype(np.int32)
-        return np.where(known & (number >= 0) & (number < self.total), number, np.int32(-1))
+        return np.rint((high - elevation) / step).astype(np.int32)
 
 
-def kept_points(number: Int32, kept: tuple[int, ...]) -> NDArray[np.bool_]:
-    """True (N,) for points of these beams."""
-    return np.isin(number, np.array(kept, np.int32))
+def kept_points(number: Int32, kept: tuple[int, ...], total: int) -> NDArray[np.bool_]:
+    """True (N,) for points of these beams, numbered from -1 (unknown, never kept) to `total` - 1."""
+    wanted = np.zeros(total + 1, bool)
+    wanted[list(kept)] = True  # number -1 is the last place
+    return wanted[number]
 
 
 def random_share(count: int, share: float, seed: list[int]) -> NDArray[np.intp]:
     """Indices, in order, of round(share * count) points drawn without replacement (paper 2: 50 %, 1 %)."""
-    if share >= 1.0:
-        return np.arange(count)
-    drawn = np.random.default_rng(seed).permutation(count)[: round(share * count)]
+    drawn = np.random.default_rng(seed).choice(count, round(share * count), replace=False, shuffle=False)
     return np.sort(drawn)
 
 

@@ -7,13 +7,14 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from depth_perception.extrinsics import inverse
 from depth_perception.records import Float32, Float64, Image
 from training.dataset_folder import SPLITS, Rejected, Sample, sample_from
 from training.dataset_writer import SequenceWriter, sample_entry
-from training.preparation.motion import Motion, is_static, motion_between, thumb
+from training.preparation.motion import Motion, change_between, is_static, motion_between, thumb
 from training.preparation.options import DatasetOptions
 from training.preparation.placement import Placement, place
 from training.preparation.source_frame import FrameSource, SourceFrame
@@ -31,9 +32,12 @@ class _Entry:
     """A frame in the window of a stride before and after."""
 
     frame: SourceFrame
-    thumb: Image
     T_odom_left: Float64 | None  # where the camera is; or the body, if nobody knows how it carries the camera
     written: bool = False
+
+    @cached_property
+    def thumb(self) -> Image:
+        return thumb(self.frame.left)
 
     @property
     def n(self) -> int:
@@ -74,7 +78,7 @@ class SequenceBuilder:
         T = T_odom_body
         if T_odom_body is not None and T_left_body is not None:
             T = T_odom_body @ inverse(self._placement.T_aligned_left @ T_left_body)
-        self._window.append(_Entry(frame, thumb(frame.left), T))
+        self._window.append(_Entry(frame, T))
         stride = self._options.stride
         if len(self._window) > stride:
             self._decide(len(self._window) - 1 - stride)
@@ -95,11 +99,16 @@ class SequenceBuilder:
         after = self._neighbour(entry, window[at + stride] if at + stride < len(window) else None)
         motion = None
         if (other := before or after) is not None:
-            motion = motion_between(other.T_odom_left, entry.T_odom_left, other.thumb, entry.thumb)
+            motion = self._motion(other, entry)
         if rejected := self._unwanted(entry.frame, motion):
             self._reject(rejected)
             return
         self._write(entry, before, after, motion)
+
+    def _motion(self, a: _Entry, b: _Entry) -> Motion:
+        if a.T_odom_left is not None and b.T_odom_left is not None:
+            return motion_between(a.T_odom_left, b.T_odom_left)
+        return Motion(change=change_between(a.thumb, b.thumb))
 
     def _unwanted(self, frame: SourceFrame, motion: Motion | None) -> Rejected | None:
         """A list of frames decides alone; else a frame must have moved."""
@@ -177,10 +186,10 @@ class SequenceBuilder:
                 if camera in frame.depth:
                     maps[camera] = annotated_depth(turn, T, view, frame.depth[camera])
                 continue
-            seen = seen_points(turn, T, view.camera)
+            seen = seen_points(turn, T, view.camera, options)
             maps[camera] = splat(seen.uv, seen.depth, view.camera)
             if camera == "left":
-                self._statistics.beams(seen.beam)
+                self._statistics.beams(self._thinning.numbers(turn, seen.index))
         return maps, turn.kept
 
     # ---------------------------------------------------------------------------------------------- end

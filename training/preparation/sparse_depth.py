@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from depth_perception.anchors.occlusion import occluded, point_grid
 from depth_perception.anchors.projection import project_points
@@ -21,8 +22,8 @@ class ThinTurn:
     """What is left of a turn before it is projected."""
 
     xyz: Float32  # (N, 3)
-    beam: Int32  # (N,) number from the top; -1 unknown
-    kept: tuple[int, ...]  # numbers of the kept beams; empty: all of them
+    beam: Int32  # (N,) as it came
+    kept: tuple[int, ...]  # numbers from the top of the kept beams; empty: all of them
 
 
 class Thinning:
@@ -40,36 +41,42 @@ class Thinning:
     def __call__(self, turn: Turn, seed: list[int]) -> ThinTurn:
         """Raises ConfigError: the LiDAR has fewer beams than are wanted."""
         options = self._options
-        xyz, beam = turn.xyz, self._numbers(turn.xyz, turn.beam)
-        kept: tuple[int, ...] = ()
-        near = _in_range(xyz, options.min_range_m, options.max_range_m)
+        self._numbers.learn(turn.xyz, turn.beam)
+        xyz, beam, kept = turn.xyz, turn.beam, ()
         if options.beams:
             kept = picked_beams(self._numbers.total, options.beams, options.beam_offset)
-            near &= kept_points(beam, kept)
-        index = np.flatnonzero(near)
+            index = np.flatnonzero(kept_points(self._numbers(xyz, beam), kept, self._numbers.total))
+            xyz, beam = xyz[index], beam[index]
         if options.point_share < 1.0:
-            index = index[random_share(len(index), options.point_share, seed)]
-        return ThinTurn(xyz[index], beam[index], kept)
+            index = random_share(len(xyz), options.point_share, seed)
+            xyz, beam = xyz[index], beam[index]
+        return ThinTurn(xyz, beam, kept)
+
+    def numbers(self, turn: ThinTurn, index: NDArray[np.intp]) -> Int32:
+        """Beams, from the top, of these points of a thinned turn; -1 unknown."""
+        return self._numbers(turn.xyz[index], turn.beam[index])
 
 
 @dataclass(frozen=True)
 class Seen:
     """Points in an image; the arrays are parallel."""
 
+    index: NDArray[np.intp]  # (M,) of the turn's points
     uv: Float32  # (M, 2) pixels
     depth: Float32  # (M,) metres along z
-    beam: Int32  # (M,)
 
 
-def seen_points(turn: ThinTurn, T_camera_lidar: Float64, camera: CameraModel) -> Seen:
-    """What the camera sees of a turn: points in its image that nothing nearer hides (`anchors.occlusion`).
+def seen_points(turn: ThinTurn, T_camera_lidar: Float64, camera: CameraModel, options: DatasetOptions) -> Seen:
+    """What the camera sees of a turn: points in its image, within the LiDAR's range, that nothing nearer hides.
 
     Convention: p_camera = T_camera_lidar @ p_lidar, the optical frame of the (rectified) image that `camera` describes.
+    What is hidden is told by `anchors.occlusion`.
     """
     seen = project_points(turn.xyz, T_camera_lidar, camera)
-    depth, beam = seen.xyz[2], turn.beam[seen.index]
-    visible = ~occluded(seen.uv, depth, point_grid(seen.uv, beam, camera), camera)
-    return Seen(seen.uv[visible], depth[visible], beam[visible])
+    near = np.flatnonzero(_in_range(turn.xyz[seen.index], options.min_range_m, options.max_range_m))
+    index, uv, depth = seen.index[near], seen.uv[near], seen.xyz[2, near]
+    visible = ~occluded(uv, depth, point_grid(uv, turn.beam[index], camera), camera)
+    return Seen(index[visible], uv[visible], depth[visible])
 
 
 def annotated_depth(turn: ThinTurn, T_camera_lidar: Float64, view: TargetView, annotated: Float32) -> Float32:
@@ -83,8 +90,6 @@ def annotated_depth(turn: ThinTurn, T_camera_lidar: Float64, view: TargetView, a
     return view.carried(np.where(chosen, annotated, np.float32(np.nan)))
 
 
-def _in_range(xyz: Float32, low: float, high: float) -> np.ndarray:
-    with np.errstate(invalid="ignore", over="ignore"):
-        squared = np.einsum("ij,ij->i", xyz, xyz)
-        near: np.ndarray = (squared >= np.float32(low * low)) & (squared <= np.float32(high * high))
-    return near
+def _in_range(xyz: Float32, low: float, high: float) -> NDArray[np.bool_]:
+    squared = np.einsum("ij,ij->i", xyz, xyz)
+    return (squared >= np.float32(low * low)) & (squared <= np.float32(high * high))
