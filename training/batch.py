@@ -1,4 +1,8 @@
-"""Items of the dataset as one batch of tensors; what some items lack is filled and flagged."""
+"""Items of the dataset as one batch of tensors; what some items lack is filled and flagged.
+
+Images stay 8-bit until the batch is where the training runs: between a worker, the main process and a GPU that is a
+quarter of the bytes, and fresh memory for floats costs a worker more than decoding a JPEG.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.colour_change import ColourChange
 from training.dataset_folder import DEPTH_STEPS
 
 Image = NDArray[np.uint8]  # (H, W, 3) RGB
 Float64 = NDArray[np.float64]
-UNIT = np.float32(1.0 / 255.0)
 
 
 @dataclass(frozen=True)
@@ -29,19 +31,26 @@ class Teacher:
 
 
 @dataclass(frozen=True)
+class View:
+    """One image, clean for the losses, and as the network sees it."""
+
+    clean: Image
+    changed: Image  # the very same array where nothing changed
+
+
+@dataclass(frozen=True)
 class Item:
-    """One sample at training size, still in 8 and 16 bits: a batch turns it into floats once, in place."""
+    """One sample at training size. K is (scales, 3, 3), T (4, 4), depth (H, W) metres * 256 with 0 for none."""
 
     number: int  # of the item in its dataset
-    target: Image
-    sources: tuple[Image | None, ...]  # t-1, t+1; () if the dataset gives none
-    partner: Image | None
-    change: ColourChange | None  # for the network's input; losses see the clean images
-    K: Float64  # (scales, 3, 3)
-    K_partner: Float64 | None  # (scales, 3, 3)
-    T_partner_target: Float64 | None  # (4, 4)
-    T_source_target: tuple[Float64 | None, ...]  # (4, 4) each
-    depth: NDArray[np.uint16] | None  # (H, W) metres * 256, 0 none
+    target: View
+    sources: tuple[View | None, ...]  # t-1, t+1; () if the dataset gives none
+    partner: View | None
+    K: Float64
+    K_partner: Float64 | None
+    T_partner_target: Float64 | None
+    T_source_target: tuple[Float64 | None, ...]
+    depth: NDArray[np.uint16] | None
     partner_depth: NDArray[np.uint16] | None
     teacher: Teacher | None
     mirrored: bool
@@ -49,7 +58,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Batch:
-    """B samples. Images are (…, 3, H, W) float32 RGB in 0 to 1, channels last in memory.
+    """B samples. Images are (…, 3, H, W) RGB, channels last in memory, uint8 until `floats` was called.
 
     Convention: p_b = T_b_a @ p_a in optical frames, metres. `T_partner_target` has a negative x where the partner
     stands to the target's right. A part that the dataset wasn't asked for is None; one that a sample lacks is zero
@@ -74,13 +83,23 @@ class Batch:
     K_partner: Tensor | None  # (B, scales, 3, 3)
     T_partner_target: Tensor | None  # (B, 4, 4)
     partner_depth: Tensor | None  # (B, H, W) metres, NaN unknown
-    teacher: Tensor | None  # (B, H, W) inverse depth, NaN unknown
-    confidence: Tensor | None  # (B, H, W) 0 to 1
+    teacher: Tensor | None  # (B, H, W) inverse depth, NaN unknown; float16 until `floats`
+    confidence: Tensor | None  # (B, H, W) uint8, 0 to 1 after `floats`
     has_teacher: Tensor | None  # (B,) bool
     teacher_metric: Tensor | None  # (B,) bool: `teacher` is in 1/m
 
     def __len__(self) -> int:
         return len(self.number)
+
+    def floats(self) -> Batch:
+        """The batch with float32 throughout, images and confidence 0 to 1: call it on the device that trains."""
+
+        def change(tensor: Tensor) -> Tensor:
+            if tensor.dtype == torch.uint8:
+                return tensor.float().mul_(1.0 / 255.0)
+            return tensor.float() if tensor.dtype == torch.float16 else tensor
+
+        return self._map(change)
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
         """The batch on another device."""
@@ -108,36 +127,22 @@ def collate(items: Sequence[Item], stereo: bool, teacher: bool) -> Batch:
         stereo, teacher: whether the dataset was asked for them.
     """
     first = items[0]
-    size, count, scales = first.target.shape[:2], len(first.sources), len(first.K)
-    changes = [item.change for item in items]
-    target, target_input = _images([item.target for item in items], changes, size)
+    size, count, scales = first.target.clean.shape[:2], len(first.sources), len(first.K)
     parts: dict[str, Any] = dict.fromkeys(Batch.__dataclass_fields__)
+    parts["target"], parts["target_input"] = _images([item.target for item in items], size)
     parts |= {
         "number": torch.tensor([item.number for item in items]),
-        "target": target,
-        "target_input": target_input,
         "K": torch.from_numpy(np.stack([item.K for item in items]).astype(np.float32)),
         "depth": _depth([item.depth for item in items], size),
         "supervised": torch.tensor([item.depth is not None for item in items]),
         "mirrored": torch.tensor([item.mirrored for item in items]),
     }
     if count:
-        views = [image for item in items for image in item.sources]
-        poses = [T for item in items for T in item.T_source_target]
-        clean, changed = _images(views, [change for change in changes for _ in range(count)], size)
-        parts |= {
-            "sources": clean.unflatten(0, (-1, count)),
-            "sources_input": changed.unflatten(0, (-1, count)),
-            "has_source": _present(views).unflatten(0, (-1, count)),
-            "T_source_target": _matrices(poses, (4, 4)).unflatten(0, (-1, count)),
-            "has_pose": _present(poses).unflatten(0, (-1, count)),
-        }
+        parts |= _sources(items, count, size)
     if stereo:
         partners = [item.partner for item in items]
-        clean, changed = _images(partners, changes, size)
+        parts["partner"], parts["partner_input"] = _images(partners, size)
         parts |= {
-            "partner": clean,
-            "partner_input": changed,
             "has_stereo": _present(partners),
             "K_partner": _matrices([item.K_partner for item in items], (scales, 3, 3)),
             "T_partner_target": _matrices([item.T_partner_target for item in items], (4, 4)),
@@ -148,44 +153,50 @@ def collate(items: Sequence[Item], stereo: bool, teacher: bool) -> Batch:
     return Batch(**parts)
 
 
-def _images(
-    images: Sequence[Image | None], changes: Sequence[ColourChange | None], size: tuple[int, ...]
-) -> tuple[Tensor, Tensor]:
+def _sources(items: Sequence[Item], count: int, size: tuple[int, ...]) -> dict[str, Tensor]:
+    views = [view for item in items for view in item.sources]
+    poses = [T for item in items for T in item.T_source_target]
+    clean, changed = _images(views, size)
+    flat = {
+        "sources": clean,
+        "has_source": _present(views),
+        "T_source_target": _matrices(poses, (4, 4)),
+        "has_pose": _present(poses),
+    }
+    shaped = {name: tensor.unflatten(0, (-1, count)) for name, tensor in flat.items()}
+    return shaped | {"sources_input": shaped["sources"] if changed is clean else changed.unflatten(0, (-1, count))}
+
+
+def _images(views: Sequence[View | None], size: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     """(N, 3, H, W) clean and changed; the same tensor if nothing changed."""
-    clean = np.empty((len(images), *size, 3), np.float32)
-    changed = np.empty_like(clean) if any(change is not None for change in changes) else clean
-    for index, (image, change) in enumerate(zip(images, changes, strict=True)):
-        if image is None:
-            clean[index] = changed[index] = 0.0
-            continue
-        np.multiply(image, UNIT, out=clean[index])
-        if change is not None:
-            change(image, out=changed[index])
-        elif changed is not clean:
-            changed[index] = clean[index]
-    tensor = torch.from_numpy(clean).permute(0, 3, 1, 2)
-    return tensor, tensor if changed is clean else torch.from_numpy(changed).permute(0, 3, 1, 2)
+    black = np.zeros((*size, 3), np.uint8)
+    clean = _stacked([black if view is None else view.clean for view in views])
+    if all(view is None or view.changed is view.clean for view in views):
+        return clean, clean
+    return clean, _stacked([black if view is None else view.changed for view in views])
+
+
+def _stacked(images: Sequence[Image]) -> Tensor:
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
 
 
 def _depth(codes: Sequence[NDArray[np.uint16] | None], size: tuple[int, ...]) -> Tensor:
     """(N, H, W) metres, NaN where nothing was measured."""
-    depth = np.full((len(codes), *size), np.nan, np.float32)
+    depth = np.empty((len(codes), *size), np.float32)
     for metres, code in zip(depth, codes, strict=True):
-        if code is not None:
-            np.divide(code, np.float32(DEPTH_STEPS), out=metres, where=code > 0)
+        if code is None:
+            metres[:] = np.nan
+        else:
+            np.multiply(code, np.float32(1.0 / DEPTH_STEPS), out=metres)
+            metres[code == 0] = np.nan
     return torch.from_numpy(depth)
 
 
-def _teacher(labels: Sequence[Teacher | None], size: tuple[int, ...]) -> dict[str, Tensor | None]:
-    inverse = np.full((len(labels), *size), np.nan, np.float32)
-    confidence = np.zeros_like(inverse)
-    for index, label in enumerate(labels):
-        if label is not None:
-            inverse[index] = label.inverse_depth
-            np.multiply(label.confidence, UNIT, out=confidence[index])
+def _teacher(labels: Sequence[Teacher | None], size: tuple[int, ...]) -> dict[str, Tensor]:
+    unknown, doubtful = np.full(size, np.nan, np.float16), np.zeros(size, np.uint8)
     return {
-        "teacher": torch.from_numpy(inverse),
-        "confidence": torch.from_numpy(confidence),
+        "teacher": torch.from_numpy(np.stack([unknown if one is None else one.inverse_depth for one in labels])),
+        "confidence": torch.from_numpy(np.stack([doubtful if one is None else one.confidence for one in labels])),
         "has_teacher": _present(labels),
         "teacher_metric": torch.tensor([label is not None and label.metric for label in labels]),
     }

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Float32 = NDArray[np.float32]
+Image = NDArray[np.uint8]  # (H, W, 3) RGB
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 RGB_TO_YIQ = np.array([LUMA, [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
 
@@ -27,33 +27,35 @@ class ColourRanges:
 
 @dataclass(frozen=True)
 class ColourChange:
-    """What is done to every view of one sample: out = clip(matrix @ table[in], 0, 1)."""
+    """What is done to every view of one sample: out = matrix @ table[in], limited to 0 to 255 at the end."""
 
-    table: Float32  # (256,): uint8 -> 0 to 1 or beyond
-    matrix: Float32  # (3, 3) on RGB columns
+    table: NDArray[np.float32]  # (256,): 0 to 255 -> the same, or beyond
+    matrix: NDArray[np.float32]  # (3, 3) on RGB columns
 
-    def __call__(self, image: NDArray[np.uint8], out: Float32) -> None:
-        """(H, W, 3) uint8 RGB -> 0 to 1, into `out` (H, W, 3)."""
-        np.clip(cv2.transform(cv2.LUT(image, self.table), self.matrix), 0.0, 1.0, out=out)
+    def __call__(self, image: Image) -> Image:
+        """(H, W, 3) uint8 RGB -> the same, changed."""
+        out = cv2.transform(cv2.LUT(image, self.table), self.matrix)
+        np.add(out, np.float32(0.5), out=out)
+        return np.clip(out, 0.0, 255.0, out=out).astype(np.uint8)  # type: ignore[call-overload,no-any-return]
 
 
-def random_change(target: NDArray[np.uint8], ranges: ColourRanges, rng: np.random.Generator) -> ColourChange:
+def random_change(target: Image, ranges: ColourRanges, rng: np.random.Generator) -> ColourChange:
     """A change drawn for a sample whose target view is `target` (H, W, 3) uint8 RGB.
 
-    In this order: intensity ** γ, times α, times brightness, contrast, saturation, hue; clipped once, at the end.
+    In this order: intensity (0 to 1) ** γ, times α, times brightness, contrast, saturation, hue.
     """
     gamma, alpha = rng.uniform(*ranges.gamma), rng.uniform(*ranges.intensity)
     brightness, contrast, saturation = (
         1.0 + rng.uniform(-width, width) for width in (ranges.brightness, ranges.contrast, ranges.saturation)
     )
     hue = np.deg2rad(rng.uniform(-ranges.hue_deg, ranges.hue_deg))
-    levels = alpha * brightness * (np.arange(256) / 255.0) ** gamma
+    levels = 255.0 * alpha * brightness * (np.arange(256) / 255.0) ** gamma
     middle = float(np.interp(_mean(target), np.arange(256), levels))
     table = (levels - middle) * contrast + middle
     return ColourChange(table.astype(np.float32), (_hue(hue) @ _saturation(saturation)).astype(np.float32))
 
 
-def _mean(image: NDArray[np.uint8]) -> float:
+def _mean(image: Image) -> float:
     """Mean luma 0 to 255 of a sixteenth of the pixels, which is enough for the middle of a contrast."""
     return float(image[::4, ::4].reshape(-1, 3).mean(axis=0) @ LUMA)
 

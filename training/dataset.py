@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch.utils.data import BatchSampler, DataLoader, Dataset
 
 from depth_perception.errors import ConfigError
-from training.batch import Batch, Item, Teacher, collate
-from training.colour_change import ColourRanges, random_change
+from training.batch import Batch, Item, Teacher, View, collate
+from training.colour_change import ColourChange, ColourRanges, random_change
 from training.dataset_folder import CAMERAS, SPLITS, Sample, Sequence, sequences
 from training.teacher_labels import read_label
 from training.window import Window, pyramid, random_window, whole
@@ -131,18 +131,15 @@ class FrameDataset(Dataset[Item]):
         if mirrored and self._may_change_sides(place, sample):
             camera = _other(camera)
         window = self._window(recording, camera, mirrored, rng)
-        target = self._view(recording, sample.index, camera, window)
-        change = None
-        if how and rng and rng.random() < how.colour:
-            change = random_change(target, how.ranges, rng)
+        clean = _image(recording, sample.index, camera, window)
+        change = random_change(clean, how.ranges, rng) if how and rng and rng.random() < how.colour else None
         supervised = sample.supervised if supervised is None else supervised
         partner = self.config.stereo and sample.right
         return Item(
             number=number,
-            target=target,
-            sources=self._sources(place, sample, camera, window),
-            partner=self._view(recording, sample.index, _other(camera), window) if partner else None,
-            change=change,
+            target=_view(clean, change),
+            sources=self._sources(place, sample, camera, window, change),
+            partner=_view(_image(recording, sample.index, _other(camera), window), change) if partner else None,
             K=self._K(recording, camera, window),
             K_partner=self._K(recording, _other(camera), window) if partner else None,
             T_partner_target=window.transform(_T_partner(recording, camera)) if partner else None,
@@ -160,19 +157,14 @@ class FrameDataset(Dataset[Item]):
             return whole(size, out, reducible)
         return random_window(size, out, self.augmentation.narrowest, reducible, mirrored, rng)
 
-    def _view(self, recording: Sequence, n: int, camera: str, window: Window) -> Image:
-        path = recording.image_path(n, camera)
-        decoded = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), DECODE[window.reduction])
-        if decoded is None:
-            raise ConfigError(f"{str(path)!r} is damaged: make the dataset again")
-        return window.image(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB))  # type: ignore[arg-type]
-
-    def _sources(self, place: int, sample: Sample, camera: str, window: Window) -> tuple[Image | None, ...]:
+    def _sources(
+        self, place: int, sample: Sample, camera: str, window: Window, change: ColourChange | None
+    ) -> tuple[View | None, ...]:
         if not self.config.context:
             return ()
         recording = self.recordings[place]
         return tuple(
-            self._view(recording, n, camera, window)
+            _view(_image(recording, n, camera, window), change)
             if n is not None and (camera == "left" or n in self._right[place])
             else None
             for n in sample.context
@@ -222,6 +214,18 @@ def _frames(recording: Sequence, camera: str) -> frozenset[int]:
 
 def _other(camera: str) -> str:
     return "left" if camera == "right" else "right"
+
+
+def _image(recording: Sequence, n: int, camera: str, window: Window) -> Image:
+    path = recording.image_path(n, camera)
+    decoded = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), DECODE[window.reduction])
+    if decoded is None:
+        raise ConfigError(f"{str(path)!r} is damaged: make the dataset again")
+    return window.image(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB))  # type: ignore[arg-type]
+
+
+def _view(clean: Image, change: ColourChange | None) -> View:
+    return View(clean, clean if change is None else change(clean))
 
 
 def _T_partner(recording: Sequence, camera: str) -> Float64:

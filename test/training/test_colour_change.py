@@ -14,13 +14,11 @@ IMAGE = np.random.default_rng(0).integers(0, 256, (12, 20, 3)).astype(np.uint8)
 
 
 def changed(ranges: ColourRanges, image: np.ndarray = IMAGE, seed: int = 0) -> np.ndarray:
-    out = np.empty(image.shape, np.float32)
-    random_change(image, ranges, np.random.default_rng(seed))(image, out)
-    return out
+    return random_change(image, ranges, np.random.default_rng(seed))(image)
 
 
 def test_nothing_changes_without_ranges() -> None:
-    assert np.allclose(changed(STILL), IMAGE / 255.0, atol=1e-6)
+    assert (changed(STILL) == IMAGE).all()
 
 
 def test_gamma_and_intensity_of_paper_2() -> None:
@@ -28,14 +26,15 @@ def test_gamma_and_intensity_of_paper_2() -> None:
     ranges = replace(STILL, gamma=(0.8, 1.2), intensity=(0.8, 1.2))
     rng = np.random.default_rng(3)
     gamma, alpha = rng.uniform(0.8, 1.2), rng.uniform(0.8, 1.2)
-    assert np.allclose(changed(ranges, seed=3), np.clip(alpha * (IMAGE / 255.0) ** gamma, 0, 1), atol=1e-5)
+    expected = 255 * np.clip(alpha * (IMAGE / 255.0) ** gamma, 0, 1)
+    assert np.abs(changed(ranges, seed=3) - expected).max() < 0.501  # rounded
     assert ColourRanges().gamma == ColourRanges().intensity == (0.8, 1.2)
 
 
 def test_draws_fill_their_ranges() -> None:
     ranges = replace(STILL, intensity=(0.8, 1.2))
-    grey = np.full((4, 4, 3), 100, np.uint8)
-    seen = [changed(ranges, grey, seed)[0, 0, 0] * 255 / 100 for seed in range(300)]
+    grey = np.full((4, 4, 3), 200, np.uint8)
+    seen = [changed(ranges, grey, seed)[0, 0, 0] / 200 for seed in range(300)]
     assert 0.8 <= min(seen) < 0.82 and 1.18 < max(seen) <= 1.2 and np.mean(seen) == pytest.approx(1.0, abs=0.02)
 
 
@@ -43,20 +42,20 @@ def test_contrast_turns_about_the_targets_mean() -> None:
     grey = np.zeros((8, 8, 3), np.uint8)
     grey[:4] = 60
     grey[4:] = 140  # mean 100
-    out = changed(replace(STILL, contrast=0.2), grey, seed=1)[:, 0, 0] * 255
-    assert out.mean() == pytest.approx(100.0, abs=0.01)
+    out = changed(replace(STILL, contrast=0.2), grey, seed=1)[:, 0, 0].astype(float)
+    assert out.mean() == pytest.approx(100.0, abs=0.5)
     factor = 1 + 0.4 * (np.random.default_rng(1).random(4)[3] - 0.5)  # after gamma, alpha and brightness
-    assert out[-1] - out[0] == pytest.approx(80 * factor, abs=0.01)
+    assert out[-1] - out[0] == pytest.approx(80 * factor, abs=1.0)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_saturation_and_hue_keep_luma_and_grey(seed: int) -> None:
     middle = np.random.default_rng(seed).integers(90, 160, (6, 6, 3)).astype(np.uint8)
     out = changed(replace(STILL, saturation=0.2, hue_deg=18.0), middle, seed)
-    assert np.allclose(out @ LUMA, middle / 255.0 @ LUMA, atol=1e-4)
-    assert not np.allclose(out, middle / 255.0, atol=0.005)
+    assert np.allclose(out @ LUMA, middle @ LUMA, atol=0.55)  # rounding
+    assert np.abs(out.astype(int) - middle).max() > 2
     grey = np.full((2, 2, 3), 77, np.uint8)
-    assert np.allclose(changed(replace(STILL, saturation=0.2, hue_deg=18.0), grey, seed), 77 / 255, atol=1e-4)
+    assert np.allclose(changed(replace(STILL, saturation=0.2, hue_deg=18.0), grey, seed), 77)
 
 
 def test_hue_turns_by_the_angle() -> None:
@@ -69,7 +68,10 @@ def test_hue_turns_by_the_angle() -> None:
     assert np.allclose(_hue(2.0) @ _hue(-2.0), np.eye(3))
 
 
-def test_it_writes_into_its_place() -> None:
-    batch = np.zeros((3, *IMAGE.shape), np.float32)
-    ColourChange((np.arange(256) / 510).astype(np.float32), np.eye(3, dtype=np.float32))(IMAGE, batch[1])
-    assert np.allclose(batch[1], IMAGE / 510, atol=1e-6) and not batch[[0, 2]].any()
+def test_it_is_limited_not_wrapped() -> None:
+    table = np.linspace(-60, 400, 256, dtype=np.float32)
+    out = ColourChange(table, np.eye(3, dtype=np.float32))(
+        np.arange(255, -1, -1, dtype=np.uint8).reshape(8, 32, 1).repeat(3, 2)
+    )
+    assert out.dtype == np.uint8 and (np.diff(out[..., 0].ravel().astype(int)) <= 0).all()
+    assert out[0, 0, 0] == 255 and out[-1, -1, 0] == 0

@@ -13,6 +13,7 @@ from dataset_folders import K_LEFT, K_RIGHT, T_LEFT_RIGHT, Rig, T_odom_left, dep
 from depth_perception.errors import ConfigError
 from depth_perception.records import DepthKind
 from training.batch import Batch
+from training.colour_change import ColourRanges, random_change
 from training.dataset import Augmentation, DatasetConfig, Draw, FrameDataset, make_loader
 from training.samplers import EpochBatches, HalfBatches
 from training.teacher_labels import TeacherLabel, write_label
@@ -22,6 +23,12 @@ STORED = DatasetConfig(height=40, width=64, stereo=True)
 ALWAYS = Augmentation(flip=1.0, colour=0.0)
 
 
+def _after_flip_window_and_share(seed: int) -> np.random.Generator:
+    rng = np.random.default_rng((seed,))
+    rng.random(2), rng.integers(1, size=2), rng.random()
+    return rng
+
+
 def dataset(tmp_path: Path, rig: Rig, config: DatasetConfig = STORED, how: Augmentation | None = None) -> FrameDataset:
     return FrameDataset(write_dataset(tmp_path / "set", rig, supervised=range(rig.frames)), config, how)
 
@@ -29,8 +36,10 @@ def dataset(tmp_path: Path, rig: Rig, config: DatasetConfig = STORED, how: Augme
 def test_an_item_as_it_lies_there(tmp_path: Path) -> None:
     rig = Rig()
     item = dataset(tmp_path, rig)[3]
-    assert (item.target == image_of(3, "left", rig)).all() and (item.partner == image_of(3, "right", rig)).all()
-    assert all((seen == image_of(n, "left", rig)).all() for seen, n in zip(item.sources, (2, 4), strict=True))
+    assert (item.target.clean == image_of(3, "left", rig)).all() and (
+        item.partner.clean == image_of(3, "right", rig)
+    ).all()
+    assert all((seen.clean == image_of(n, "left", rig)).all() for seen, n in zip(item.sources, (2, 4), strict=True))
     assert (item.K[0] == K_LEFT).all() and (item.K_partner[0] == K_RIGHT).all() and item.K.shape == (4, 3, 3)
     assert np.allclose(item.T_partner_target, np.linalg.inv(T_LEFT_RIGHT))  # p_right = T @ p_left
     for n, T in zip((2, 4), item.T_source_target, strict=True):
@@ -39,7 +48,7 @@ def test_an_item_as_it_lies_there(tmp_path: Path) -> None:
         truth = depth_of(3, camera, rig)
         assert (codes[np.isfinite(truth)] == np.rint(truth[np.isfinite(truth)] * 256)).all()
         assert not codes[np.isnan(truth)].any()
-    assert item.change is None and not item.mirrored and item.teacher is None
+    assert item.target.changed is item.target.clean and not item.mirrored and item.teacher is None
 
 
 def test_ends_of_a_drive_lack_a_source(tmp_path: Path) -> None:
@@ -53,9 +62,9 @@ class TestMirror:
         """The mirrored right image is the target; hand numbers of K, T and depth."""
         rig = Rig()
         item = dataset(tmp_path, rig, how=ALWAYS)[Draw(3, (0,))]
-        assert item.mirrored and (item.target == image_of(3, "right", rig)[:, ::-1]).all()
-        assert (item.partner == image_of(3, "left", rig)[:, ::-1]).all()
-        assert (item.sources[0] == image_of(2, "right", rig)[:, ::-1]).all()
+        assert item.mirrored and (item.target.clean == image_of(3, "right", rig)[:, ::-1]).all()
+        assert (item.partner.clean == image_of(3, "left", rig)[:, ::-1]).all()
+        assert (item.sources[0].clean == image_of(2, "right", rig)[:, ::-1]).all()
         assert item.K[0, 0].tolist() == [52.0, 0, 63 - 33] and item.K_partner[0, 0].tolist() == [50.0, 0, 63 - 30]
         assert np.allclose(item.T_partner_target, MIRROR @ T_LEFT_RIGHT @ MIRROR)
         assert item.T_partner_target[0, 3] == pytest.approx(-0.4)  # still to the right, as without a mirror
@@ -68,15 +77,15 @@ class TestMirror:
     def test_it_stays_where_the_right_side_lacks_something(self, tmp_path: Path, lack: dict[str, bool]) -> None:
         rig = Rig(**lack)
         item = dataset(tmp_path, rig, how=ALWAYS)[Draw(2, (0,))]
-        assert item.mirrored and (item.target == image_of(2, "left", rig)[:, ::-1]).all()
+        assert item.mirrored and (item.target.clean == image_of(2, "left", rig)[:, ::-1]).all()
         assert np.allclose(item.T_partner_target, MIRROR @ np.linalg.inv(T_LEFT_RIGHT) @ MIRROR)
         assert item.T_partner_target[0, 3] > 0.38  # the partner is to the left now
-        assert item.K[0, 0, 2] == 63 - 30 and (item.partner == image_of(2, "right", rig)[:, ::-1]).all()
+        assert item.K[0, 0, 2] == 63 - 30 and (item.partner.clean == image_of(2, "right", rig)[:, ::-1]).all()
 
     def test_without_a_partner_the_target_stays(self, tmp_path: Path) -> None:
         rig = Rig()
         item = dataset(tmp_path, rig, replace(STORED, stereo=False), ALWAYS)[Draw(3, (0,))]
-        assert (item.target == image_of(3, "left", rig)[:, ::-1]).all() and item.T_partner_target is None
+        assert (item.target.clean == image_of(3, "left", rig)[:, ::-1]).all() and item.T_partner_target is None
         T = np.linalg.inv(T_odom_left(4)) @ T_odom_left(3)
         assert np.allclose(item.T_source_target[1], MIRROR @ T @ MIRROR)
 
@@ -84,7 +93,7 @@ class TestMirror:
         drawn = dataset(tmp_path, Rig(), how=Augmentation())
         items = [drawn[Draw(0, (7, n))] for n in range(400)]
         assert np.mean([item.mirrored for item in items]) == pytest.approx(0.5, abs=0.08)
-        assert np.mean([item.change is not None for item in items]) == pytest.approx(0.5, abs=0.08)
+        assert np.mean([item.target.changed is not item.target.clean for item in items]) == pytest.approx(0.5, abs=0.08)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -110,7 +119,7 @@ def test_both_cameras_of_a_rig_are_streams(tmp_path: Path) -> None:
     both = dataset(tmp_path, rig, replace(STORED, stereo=False, cameras=("left", "right")))
     assert len(both) == 8 + 4  # right images of every other frame
     item = both[1]  # frame 0's right image
-    assert (item.target == image_of(0, "right", rig)).all() and item.K[0, 0, 0] == 52.0
+    assert (item.target.clean == image_of(0, "right", rig)).all() and item.K[0, 0, 0] == 52.0
     assert item.sources == (None, None)  # no right image of frame 1
 
 
@@ -128,10 +137,13 @@ class TestBatch:
         data = dataset(tmp_path, rig)
         batch = data.collate([data[0], data[3]])
         assert len(batch) == 2 and batch.number.tolist() == [0, 3]
-        assert batch.target.shape == (2, 3, 40, 64) and batch.target.dtype == torch.float32
+        assert batch.target.shape == (2, 3, 40, 64) and batch.target.dtype == torch.uint8
+        assert batch.target_input is batch.target and batch.sources_input is batch.sources  # no colour changed: no copy
+        batch = batch.floats()
+        assert batch.target.dtype == torch.float32
         assert batch.target.is_contiguous(memory_format=torch.channels_last)
         assert np.allclose(batch.target[1].permute(1, 2, 0), image_of(3, "left", rig) / 255, atol=1e-6)
-        assert batch.target_input is batch.target  # no colour changed: no copy
+        assert batch.target_input is batch.target
         assert batch.sources.shape == (2, 2, 3, 40, 64) and batch.has_source.tolist() == [[False, True], [True, True]]
         assert not batch.sources[0, 0].any() and batch.has_pose.tolist() == batch.has_source.tolist()
         assert np.allclose(batch.sources[1, 1].permute(1, 2, 0), image_of(4, "left", rig) / 255, atol=1e-6)
@@ -145,12 +157,12 @@ class TestBatch:
         draw = Draw(3, (5,))
         item = data[draw]
         batch = data.collate([item, data[0]])
+        change = random_change(image_of(3, "left", Rig()), ColourRanges(), _after_flip_window_and_share(5))
         for clean, changed in ((batch.target, batch.target_input), (batch.partner, batch.partner_input),
                                (batch.sources[:, 0], batch.sources_input[:, 0])):  # fmt: skip
-            expected = np.empty((40, 64, 3), np.float32)
-            item.change(np.ascontiguousarray((clean[0].permute(1, 2, 0) * 255).round().byte().numpy()), expected)
-            assert np.allclose(changed[0].permute(1, 2, 0), expected, atol=1e-6)
-            assert not np.allclose(changed[0], clean[0], atol=0.01)
+            expected = change(np.ascontiguousarray(clean[0].permute(1, 2, 0)))
+            assert (changed[0].permute(1, 2, 0).numpy() == expected).all()
+            assert (changed[0] != clean[0]).float().mean() > 0.5
             assert torch.equal(changed[1], clean[1])  # the second was not drawn
 
     def test_missing_parts_are_filled_and_flagged(self, tmp_path: Path) -> None:
@@ -160,7 +172,7 @@ class TestBatch:
         label = TeacherLabel(np.full((40, 64), 0.25, np.float16), np.full((40, 64), 51, np.uint8),
                              DepthKind.METRIC, "t", "i")  # fmt: skip
         write_label(data.recordings[1].teacher_path(1), label)
-        batch = data.collate([data[n] for n in range(4)])
+        batch = data.collate([data[n] for n in range(4)]).floats()
         assert batch.has_stereo.tolist() == [True, True, False, False]
         assert batch.supervised.tolist() == [True, False, False, False]
         assert batch.has_teacher.tolist() == batch.teacher_metric.tolist() == [False, False, False, True]

@@ -59,7 +59,7 @@ class TestHalfBatches:
         """Of 20 drawn from 20, without replacement all would differ; with it 1 - 1/e of them do."""
         shares = []
         for number in range(50):
-            draws = sum(epoch(HalfBatches(20, range(20), 4, seed=9), number), [])
+            draws = flat(epoch(HalfBatches(20, range(20), 4, seed=9), number))
             shares.append(len({draw.item for draw in draws if draw.supervised}) / 20)
         assert np.mean(shares) == pytest.approx(1 - (1 - 1 / 20) ** 20, abs=0.03)
 
