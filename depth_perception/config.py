@@ -125,6 +125,9 @@ class ScaleConfig:
         low=0.0,
         high=0.5,
     )
+    check_extrinsics: bool = option(
+        True, "warn if the LiDAR's range doesn't jump where the image has edges: its extrinsic is wrong"
+    )
     confidence: bool = option(False, "publish depth/confidence (mono8, 255 = sure) beside depth/std")
 
 

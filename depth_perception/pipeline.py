@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_perception.alignment import Aligner, Alignment, Unscaled
+from depth_perception.alignment.misalignment import MisalignmentWatch
 from depth_perception.anchors.builder import AnchorBuilder
 from depth_perception.camera import CameraModel, Rectifier
 from depth_perception.config import DepthConfig
 from depth_perception.engines import load_engine
 from depth_perception.errors import CalibrationError, EngineError
 from depth_perception.model import load_model, resolve_model
-from depth_perception.records import Anchors, DepthFrame, DepthKind, Frame, Measurement, Quality
+from depth_perception.records import Anchors, DepthFrame, DepthKind, Frame, Measurement, PointSweep, Quality
 from depth_perception.upsample import Upsampler
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Pipeline:
         self._rectifier: Rectifier | None = None
         self._upsampler: Upsampler | None = None
         self._size: tuple[int, ...] = ()
-        self._anchors, self._align = AnchorBuilder(), Aligner()
+        self._anchors, self._align, self._misalignment = AnchorBuilder(), Aligner(), MisalignmentWatch()
         self.model: DepthModel = load_model(resolve_model(config.model.path))
         self.choice: Choice = load_engine(self.model, config.engine)
 
@@ -145,7 +146,18 @@ class Pipeline:
         if not self.config.scale.enabled or camera is None or not camera.is_calibrated:
             return []
         kind, stamp_ns = inference.contract.kind, inference.frame.stamp_ns
-        return self._anchors(measurements, camera, inference.prediction, kind, stamp_ns, self.config)
+        found = self._anchors(measurements, camera, inference.prediction, kind, stamp_ns, self.config)
+        if self.config.scale.check_extrinsics:
+            for number, item in enumerate(measurements):
+                if wrong := self._misplaced(item, inference.image, camera):
+                    found[number] = replace(found[number], note=wrong)
+        return found
+
+    def _misplaced(self, item: Measurement, image: NDArray[np.uint8], camera: CameraModel) -> str:
+        """What is wrong with the extrinsic of a LiDAR, or nothing."""
+        if not isinstance(item, PointSweep) or item.source != "lidar":
+            return ""
+        return self._misalignment.complaint(image, camera, item, self.config.lidar.min_range)
 
     def _limits(self, contract: Contract) -> tuple[float, float]:
         """Nearest and farthest depth, m."""
