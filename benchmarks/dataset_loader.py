@@ -3,8 +3,8 @@
     python -m benchmarks.dataset_loader [DATASET]
 
 A sample is a target at 640x192 with two sources and sparse depth; without DATASET a folder is written for the purpose:
-JPEGs about as large as KITTI's at that size, depth of a 64-beam LiDAR. Process time of one thread, batches of 4, of each
-call the shortest of several rounds over the same files, which the page cache holds. Wanted: 150 samples a second.
+JPEGs about as large as KITTI's at that size, depth of a 64-beam LiDAR. Process time of one thread, batches of 4, of
+each call the shortest of several rounds over the same files, which the page cache holds. Wanted: 150 samples a second.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import torch
 from depth_perception.camera import CameraModel
 from depth_perception.records import DepthKind
 from training.colour_change import random_change
-from training.dataset import DECODE, Augmentation, DatasetConfig, Draw, FrameDataset
+from training.dataset import DECODE, Augmentation, DatasetConfig, Draw, FrameDataset, keep_freed_memory
 from training.dataset_folder import Sample, SequenceCalibration
 from training.dataset_writer import SequenceWriter
 from training.teacher_labels import TeacherLabel, read_label, write_label
@@ -172,6 +172,7 @@ def main() -> None:
     given = parser.parse_args().dataset
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
+    keep_freed_memory()  # as the loader's workers do
     print(
         f"process time of one thread, batches of {BATCH}, each call's shortest of {ROUNDS}; wanted {WANTED:g} samples/s"
     )

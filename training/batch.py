@@ -22,8 +22,8 @@ Float64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Teacher:
-    """A teacher's label of the target."""
+class PseudoLabel:
+    """What a teacher says about the target."""
 
     inverse_depth: NDArray[np.float16]  # (H, W) NaN unknown; 1/m if `metric`, else up to the teacher's own unknowns
     confidence: NDArray[np.uint8]  # (H, W) 0 to 255
@@ -52,7 +52,7 @@ class Item:
     T_source_target: tuple[Float64 | None, ...]
     depth: NDArray[np.uint16] | None
     partner_depth: NDArray[np.uint16] | None
-    teacher: Teacher | None
+    teacher: PseudoLabel | None
     mirrored: bool
 
 
@@ -192,7 +192,7 @@ def _depth(codes: Sequence[NDArray[np.uint16] | None], size: tuple[int, ...]) ->
     return torch.from_numpy(depth)
 
 
-def _teacher(labels: Sequence[Teacher | None], size: tuple[int, ...]) -> dict[str, Tensor]:
+def _teacher(labels: Sequence[PseudoLabel | None], size: tuple[int, ...]) -> dict[str, Tensor]:
     unknown, doubtful = np.full(size, np.nan, np.float16), np.zeros(size, np.uint8)
     return {
         "teacher": torch.from_numpy(np.stack([unknown if one is None else one.inverse_depth for one in labels])),

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from depth_perception.camera import CameraModel
 from depth_perception.config import EngineConfig
 from depth_perception.engines import load_engine
 from depth_perception.engines.tensor_model import read_tensor_model
@@ -44,33 +45,45 @@ class Teacher:
         """
         if not path.is_file():
             raise ModelError(f"teacher {str(path)!r} does not exist; give a model file with --teacher")
-        self._kind, self._unit = kind, unit
+        self.kind, self._unit = kind, unit
+        self._canonical_focal: float | None = None
         self._infer: Callable[[Image], Float32]
         if path.suffix == ".onnx":
             model = load_model(path)
-            self._kind, self._unit = model.contract.kind, 1.0
+            self.kind, self._unit = model.contract.kind, 1.0
+            self._canonical_focal = model.contract.canonical_focal
             self._height, self._width = model.contract.height, model.contract.width
             self._infer = load_engine(model, EngineConfig(threads=threads)).engine.infer
         else:
             network = read_tensor_model(path, threads=threads)
             self._height, self._width = network.height, network.width
             self._infer = network
-        meaning = f"{self._kind.value} {self._unit!r}".encode()
+        meaning = f"{self.kind.value} {self._unit!r}".encode()
         self.identity = hashlib.sha256(path.read_bytes() + meaning).hexdigest()
 
     def __call__(self, image: Image) -> Float32:
         """(H, W, 3) uint8 RGB -> (H, W) inverse depth: 1/m if the kind is metric, else up to scale (and shift).
 
         NaN where the teacher gives no positive depth. Brought to the image's size bilinearly in inverse depth. A
-        canonical focal length is not applied: it is one factor a camera, which a relative label doesn't have.
+        canonical focal length is not applied: see `focal_factor`.
         """
         output = self._infer(shrink(image, self._height, self._width)) * np.float32(self._unit)
-        if not self._kind.is_inverse:
+        if not self.kind.is_inverse:
             with np.errstate(divide="ignore"):
                 output = np.where(output > 0, np.reciprocal(output), np.float32(np.nan))
         height, width = image.shape[:2]
         resized = cv2.resize(output, (width, height), interpolation=cv2.INTER_LINEAR)
         return np.asarray(resized, np.float32)
+
+    def focal_factor(self, camera: CameraModel) -> float:
+        """What a label of this camera's image is multiplied by, if it shall be in 1/m: canonical_focal / fx.
+
+        Convention: fx is that of the image stretched to the model's width, as in `depth_perception.contract`. 1 for a
+        model without canonical focal length, and for a relative one.
+        """
+        if self._canonical_focal is None or self.kind is DepthKind.RELATIVE_INVERSE:
+            return 1.0
+        return self._canonical_focal * camera.width / (camera.fx * self._width)
 
 
 class LabelCache:
