@@ -19,7 +19,7 @@ FLAT = 0.3  # added to the mean edge, so that a flat wall's noise makes no edge
 VIEWS = 60  # what is remembered
 FEWEST_VIEWS = 8
 LEAST_WEIGHT = 20.0  # of all views together; a jump weighs 0.1 to 0.5
-GAIN = 0.025  # a change must meet so much more of the edges than the extrinsic does,
+GAIN, DOUBT = 0.02, 1.0  # a change must meet more of the edges than the extrinsic does by GAIN + DOUBT / weight,
 CONSISTENCY = 0.2  # and in most views: mean gain over its root mean square
 PERIOD_NS = 200_000_000  # sweeps sooner after the last one aren't looked at: they show the same
 CELL, KNOWN = 4, 0.5  # a view is new if less than this share of its jumps lies in the cells (px) of the one before
@@ -106,13 +106,15 @@ class MisalignmentWatch:
         height, width = max(round(scale * image.shape[0]), 1), max(round(scale * image.shape[1]), 1)
         ratio = np.array([width / image.shape[1], height / image.shape[0]], np.float32)
         uv = (jumps.uv + np.float32(0.5)) * ratio - np.float32(0.5)
-        at = uv.T + np.einsum("hc,acm->ham", _AND_NONE, jumps.flow) * ratio[:, None]
-        limit = np.array([[width - 1.0], [height - 1.0]], np.float32)
-        inside = ((at >= 0.0) & (at <= limit)).all(axis=(0, 1))  # wherever a change moves it
+        at = uv.T[:, None] + (_AND_NONE @ jumps.flow) * ratio[:, None, None]  # (2, 1 + N, M)
+        low, high = at.min(axis=1), at.max(axis=1)
+        inside = (
+            (low >= 0.0).all(axis=0) & (high[0] <= width - 1) & (high[1] <= height - 1)
+        )  # wherever a change moves it
         weight = jumps.weight[inside]
         if not len(weight) or not self._is_new(uv[inside], height, width):
             return
-        column, row = np.rint(at[:, :, inside]).astype(np.intp).transpose(1, 0, 2)
+        column, row = np.rint(at[:, :, inside]).astype(np.intp)
         self._evidence.add(
             (edge_map(image, height, width)[row, column] @ weight).astype(np.float64), float(weight.sum())
         )
@@ -137,7 +139,8 @@ class MisalignmentWatch:
             return ""
         gains = self._evidence.gains()
         best = int(gains.argmax())
-        self._complains = bool(gains[best] > (0.5 * GAIN if self._complains else GAIN))
+        enough = GAIN + DOUBT / self._evidence.weight
+        self._complains = bool(gains[best] > (0.5 * enough if self._complains else enough))
         return _sentence(CHANGES[best]) if self._complains else ""
 
 
@@ -149,7 +152,7 @@ def edge_map(image: Image, height: int, width: int) -> Float32:
     """
     import cv2
 
-    grey = cv2.cvtColor(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    grey = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (width, height), interpolation=cv2.INTER_AREA)
     edge = np.sqrt(np.abs(cv2.Sobel(grey, cv2.CV_32F, 1, 0)))
     edge = cv2.GaussianBlur(edge, (0, 0), 1.0)
     floor = FLAT * float(edge.mean()) + FLAT
