@@ -51,8 +51,10 @@ def walked(file: BinaryIO) -> Index:
 
 
 def is_whole(file: BinaryIO) -> bool:
-    """True if the file has its end, and a summary that leads to every message."""
-    return _from_summary(file) is not None
+    """True if the file has its end, and every message in it can be reached."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(max(size - len(mcap.MAGIC), 0))
+    return file.read() == mcap.MAGIC and read_index(file).problem == ""
 
 
 def _from_summary(file: BinaryIO) -> Index | None:

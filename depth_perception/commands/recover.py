@@ -24,7 +24,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 if everything is whole now."""
+    """0 if everything is whole now, 1 if a file could not be saved."""
     from depth_perception.errors import BagError
     from depth_perception.recording.recovery import recover
 
@@ -36,4 +36,4 @@ def run(args: argparse.Namespace) -> int:
         print(f"{outcome.source} -> {outcome.out}: {outcome.messages} messages; {outcome.problem}")
     if not outcomes:
         print(f"{args.path} is whole: nothing to do")
-    return 0
+    return 0 if all(outcome.messages for outcome in outcomes) else 1

@@ -142,13 +142,17 @@ class Recorder:
 
     def _run(self) -> None:
         while not self._ending.wait(PERIOD_S):
-            with self._lock:
-                try:
-                    self._drain()
-                    self._tick()
-                except Exception as error:  # this thread's end would be the recording's, and nobody would know
-                    log.exception("internal error")
-                    self._fail(f"internal error: {error!r}")
+            self._step()
+
+    def _step(self) -> None:
+        """What the writing thread does, again and again."""
+        with self._lock:
+            try:
+                self._drain()
+                self._tick()
+            except Exception as error:  # the thread's end would be the recording's, and nobody would know
+                log.exception("internal error")
+                self._fail(f"internal error: {error!r}")
 
     def _drain(self) -> None:
         for message in self.inbox.take():

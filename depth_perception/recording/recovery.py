@@ -52,7 +52,7 @@ def recover(path: Path, replace: bool = False) -> list[Outcome]:
     torn = _torn(path)
     if not torn and not list(path.glob("*.mcap")):
         raise BagError(f"{str(path)!r} holds no .mcap file; only MCAP recordings can be recovered")
-    outcomes = [_recover_file(file, replace) for file in torn]
+    outcomes = [_tried(file, replace) for file in torn]
     if outcomes or not (path / "metadata.yaml").is_file():
         rebuild_metadata(path)
     return outcomes
@@ -98,6 +98,14 @@ def _torn(folder: Path) -> list[Path]:
             if not is_whole(file) and not path.with_stem(path.stem + MADE).exists():
                 torn.append(path)
     return sorted(torn)
+
+
+def _tried(path: Path, replace: bool) -> Outcome:
+    """One of a folder's files: if nothing can be made of it, the others are still to be saved."""
+    try:
+        return _recover_file(path, replace)
+    except BagError as error:
+        return Outcome(path, path, 0, str(error))
 
 
 def _recover_file(path: Path, replace: bool) -> Outcome:
@@ -160,7 +168,8 @@ def _describe(path: Path, file: object, topics: dict[str, TopicRecord]) -> FileR
 
     index = read_index(file)  # type: ignore[arg-type]
     summary = SeekingReader(file).get_summary()  # type: ignore[arg-type]
-    assert summary is not None and summary.statistics is not None  # the file is whole
+    if summary is None or summary.statistics is None:  # allowed, if rare
+        raise BagError(f"{str(path)!r} has no statistics: recover it alone")
     counts: Counter[str] = Counter()
     for key, channel in index.channels.items():
         if not index.counts[key]:
