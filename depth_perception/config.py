@@ -25,10 +25,14 @@ def option(
     high: float | None = None,
     choices: tuple[str, ...] = (),
     live: bool = True,
+    transform: bool = False,
 ) -> Any:
-    """One parameter: its default, what it does, what it may be, and whether it may change while the node is active."""
+    """One parameter: its default, what it does, what it may be, and whether it may change while the node is active.
+
+    A `transform` is empty or a text that `parse_transform` takes.
+    """
     metadata = {"description": description, "low": low, "high": high, "choices": choices, "live": live}
-    return field(default=default, metadata=metadata)
+    return field(default=default, metadata={**metadata, "transform": transform})
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,7 @@ class LidarConfig:
         "",
         "LiDAR in the camera's optical frame where tf doesn't say: 'x y z qx qy qz qw' (m, quaternion) or 'x y z roll "
         "pitch yaw' (m, rad; rotation Rz(yaw) Ry(pitch) Rx(roll))",
+        transform=True,
     )
     clock_offset_s: float = option(
         0.0, "added to the LiDAR's stamps to get the camera's clock, s", low=-10.0, high=10.0
@@ -157,7 +162,7 @@ class LaserConfig:
 
     enabled: bool = option(False, "take the scale from a laser scanner: subscribe to lidar/scan", live=False)
     T_cam_laser: str = option(
-        "", "laser scanner in the camera's optical frame where tf doesn't say; as lidar.T_cam_lidar"
+        "", "laser scanner in the camera's optical frame where tf doesn't say; as lidar.T_cam_lidar", transform=True
     )
     clock_offset_s: float = option(
         0.0, "added to the scanner's stamps to get the camera's clock, s", low=-10.0, high=10.0
@@ -190,9 +195,12 @@ class StereoConfig:
     T_left_right: str = option(
         "",
         "right camera in the left one's optical frame, if camera_info has no baseline; as lidar.T_cam_lidar",
+        transform=True,
     )
     T_cam_left: str = option(
-        "", "left camera in the depth camera's optical frame if that is another one; as lidar.T_cam_lidar"
+        "",
+        "left camera in the depth camera's optical frame if that is another one; as lidar.T_cam_lidar",
+        transform=True,
     )
 
 
@@ -213,6 +221,7 @@ class OdometryConfig:
         "",
         "the frame that moves (odom's child_frame_id) in the camera's optical frame where tf doesn't say; as "
         "lidar.T_cam_lidar",
+        transform=True,
     )
 
 
@@ -222,7 +231,9 @@ class ImuConfig:
 
     enabled: bool = option(False, "subscribe to imu", live=False)
     T_cam_imu: str = option(
-        "", "IMU in the camera's optical frame where tf doesn't say; as lidar.T_cam_lidar (only its rotation counts)"
+        "",
+        "IMU in the camera's optical frame where tf doesn't say; as lidar.T_cam_lidar (only its rotation counts)",
+        transform=True,
     )
 
 
@@ -294,6 +305,7 @@ class Option:
     high: float | None
     choices: tuple[str, ...]
     live: bool
+    transform: bool
 
 
 def options(cls: type = DepthConfig, prefix: str = "") -> Iterator[Option]:
@@ -318,7 +330,18 @@ def check(item: Option, value: Any) -> Value:
         raise ConfigError(f"parameter {item.name!r} = {value!r} must be one of {item.choices!r}")
     if isinstance(value, (int, float)) and not _inside(float(value), item):
         raise ConfigError(f"parameter {item.name!r} = {value!r} is outside [{item.low}, {item.high}]")
+    if item.transform and value:
+        _check_transform(item.name, str(value))
     return value  # type: ignore[no-any-return]
+
+
+def _check_transform(name: str, text: str) -> None:
+    from depth_perception.extrinsics import parse_transform
+
+    try:
+        parse_transform(text)
+    except ConfigError as error:
+        raise ConfigError(f"parameter {name!r}: {error}") from error
 
 
 def _inside(value: float, item: Option) -> bool:

@@ -11,7 +11,7 @@ from depth_perception import messages
 from depth_perception.anchors.deskew import Motion, moved
 from depth_perception.anchors.sweep import cloud_sweep, scan_sweep
 from depth_perception.config import DepthConfig
-from depth_perception.errors import MeasurementError
+from depth_perception.errors import CalibrationError, MeasurementError
 from depth_perception.extrinsics import Float64, inverse
 from depth_perception.mountings import Mountings
 from depth_perception.odometry import Odometry
@@ -62,6 +62,7 @@ class SweepSource:
     def __init__(self, source: str, topic: str) -> None:
         self.source, self.topic = source, topic
         self._kept: StampBuffer[_Kept] = StampBuffer(KEPT)
+        self._mounted = ("", "")  # the parameter's text, and the frame for which it was used first
 
     def add(self, stamp_ns: int, message: Any) -> None:
         """Keep a message."""
@@ -78,7 +79,8 @@ class SweepSource:
         Raises:
             MeasurementError: none within the maximum age, or one without a point.
             MessageError: it can't be decoded.
-            CalibrationError, ConfigError: nobody knows where the sensor sits.
+            CalibrationError, ConfigError: nobody knows where the sensor sits, or the parameter that says so was used
+                for another frame before.
         """
         its = settings(self.source, config)
         nearest = self._kept.nearest(frame.stamp_ns - its.offset_ns)
@@ -86,9 +88,9 @@ class SweepSource:
             raise MeasurementError(f"no message yet: is {self.topic} remapped right?")
         stamp_ns, kept = nearest[0] + its.offset_ns, nearest[1]
         _check_age((stamp_ns - frame.stamp_ns) * 1e-9, its)
-        T_cam_sensor = mountings.required(
-            its.mounting, its.T_cam_sensor, frame.frame_id, str(kept.message.header.frame_id)
-        )
+        sensor = str(kept.message.header.frame_id)
+        self._check_frame(its, sensor)
+        T_cam_sensor = mountings.required(its.mounting, its.T_cam_sensor, frame.frame_id, sensor)
         if odometry is None:
             return self._sweep(kept, stamp_ns, T_cam_sensor, None)
         T_cam_base = mountings.known(
@@ -101,6 +103,16 @@ class SweepSource:
         sweep = self._sweep(kept, stamp_ns, T_cam_sensor, deskewing)
         carried = moved(sweep, odometry.motion(T_base_sensor, frame.stamp_ns))
         return sweep if carried is None else replace(carried, stamp_ns=sweep.stamp_ns)  # its age stays what it is
+
+    def _check_frame(self, its: Settings, frame: str) -> None:
+        """A parameter says where one sensor sits; it must not be used for a second one on the same topic."""
+        if self._mounted[0] != its.T_cam_sensor:
+            self._mounted = (its.T_cam_sensor, frame)
+        if its.T_cam_sensor and frame != self._mounted[1]:
+            raise CalibrationError(
+                f"the frame is {frame!r} now and was {self._mounted[1]!r}, but {its.mounting} is for one sensor: give "
+                f"{self.topic} one sensor only, or leave the parameter empty and let tf say where both sit"
+            )
 
     def _sweep(self, kept: _Kept, stamp_ns: int, T_cam_sensor: Float64, motion: Motion | None) -> PointSweep:
         """Decoded, or as it was decoded for an earlier image."""
@@ -133,4 +145,6 @@ def _check_points(sweep: PointSweep) -> None:
     if len(sweep.xyz) == 0:
         raise MeasurementError("a sweep of 0 points: is the sensor covered, or its driver filtering too much?")
     if not np.isfinite(sweep.xyz[:, 0]).any():
-        raise MeasurementError(f"none of the {len(sweep.xyz)} points is finite: is the sensor covered?")
+        raise MeasurementError(
+            f"none of the {len(sweep.xyz)} points is finite: is the sensor covered, or nothing in its range?"
+        )

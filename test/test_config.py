@@ -37,11 +37,25 @@ def test_an_integer_is_taken_for_a_real_but_not_the_reverse() -> None:
         ("points.stride", True, "must be a int"),
         ("rectify", "maybe", "one of"),
         ("scan.range_max", float("nan"), "outside"),
+        ("lidar.T_cam_lidar", "0 0 0 0 0", "'lidar.T_cam_lidar': transform '0 0 0 0 0' has 5 numbers; write 'x y z qx"),
+        ("laser.T_cam_laser", "0 0 0 0 0 0 0", "'laser.T_cam_laser': .* has norm 0, not 1"),
+        ("stereo.T_left_right", "nan 0 0 0 0 0 1", "'stereo.T_left_right': .* isn't finite"),
+        ("stereo.T_cam_left", "left", "'stereo.T_cam_left': transform 'left': could not convert"),
+        ("odometry.T_cam_base", "0 0 0 1", "'odometry.T_cam_base': .* has 4 numbers"),
+        ("imu.T_cam_imu", "0 0 inf 0 0 0", "'imu.T_cam_imu': .* isn't finite"),
     ],
 )
 def test_impossible_values_are_refused(name: str, value: object, reason: str) -> None:
     with pytest.raises(ConfigError, match=reason):
         from_flat({name: value})
+
+
+def test_a_transform_may_be_empty_or_either_form() -> None:
+    for text in ("", "0 0 0 0.5 -0.5 0.5 0.5", "1, 2, 3, 0, 0, 1.57"):
+        assert from_flat({"lidar.T_cam_lidar": text}).lidar.T_cam_lidar == text
+    assert {item.name for item in options() if item.transform} == {
+        item.name for item in options() if item.name.rpartition(".")[2].startswith("T_")
+    }
 
 
 def test_parameter_files_as_ros_writes_them(tmp_path: Path) -> None:

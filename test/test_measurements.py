@@ -174,6 +174,32 @@ def test_stamps_that_jump_back_start_anew() -> None:
     assert "older than the image" in only_warning(window.select(frame(T0), LIDAR))
 
 
+def test_a_parameter_serves_one_frame_and_another_is_named() -> None:
+    """Two LiDARs on one topic: where the second one sits isn't what the parameter says."""
+    mounted = config(lidar__enabled=True, lidar__T_cam_lidar=MOUNTED)
+    window = filled(mounted, ("lidar/points", cloud(T0)))
+    assert len(window.select(frame(), mounted).measurements) == 1
+    window.add("lidar/points", cloud(T0 + 100 * MS, frame_id="rear_lidar"))
+    said = only_warning(window.select(frame(T0 + 100 * MS), mounted))
+    assert "the frame is 'rear_lidar' now and was 'lidar', but lidar.T_cam_lidar is for one sensor" in said
+    assert len(window.select(frame(), mounted).measurements) == 1, "the first one goes on"
+    other = config(lidar__enabled=True, lidar__T_cam_lidar="0 0 0 0 0 0")
+    assert len(window.select(frame(T0 + 100 * MS), other).measurements) == 1, "a new value is for the frame of now"
+
+
+@pytest.mark.parametrize(
+    ("ranges", "expected"),
+    [
+        ([], "scan: scan with 0 ranges"),
+        ([np.inf, np.nan, 0.01], "scan: none of the 3 points is finite"),
+    ],
+)
+def test_what_is_wrong_with_a_scan_is_said(ranges: list[float], expected: str) -> None:
+    laser = config(laser__enabled=True, laser__T_cam_laser=MOUNTED)
+    scan = messages.scan_message(TYPES, np.array(ranges, np.float32), 0.0, 0.1, 0.1, 10.0, 0.1, T0, "laser")
+    assert expected in only_warning(filled(laser, ("lidar/scan", scan)).select(frame(), laser))
+
+
 def test_a_laser_scan_is_a_sweep_too() -> None:
     laser = config(laser__enabled=True, laser__T_cam_laser=MOUNTED)
     scan = messages.scan_message(

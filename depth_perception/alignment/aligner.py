@@ -98,7 +98,7 @@ class Aligner:
 
     def _fit(self, view: Unscaled, anchors: Gathered, config: ScaleConfig) -> tuple[Fit | None, str]:
         """A fit that can be believed, or None and why not."""
-        if not anchors.sources:
+        if all(source.note and not len(source) for source in anchors.sources):
             return None, ""  # whoever should have measured says why
         if len(anchors) < config.min_anchors:
             return None, f"{len(anchors)} usable anchors, scale.min_anchors is {config.min_anchors}"

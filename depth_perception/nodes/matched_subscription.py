@@ -24,9 +24,11 @@ class MatchedSubscription:
         self, node: Node, kind: type, topic: str, callback: Callable[[Any], None], depth: int,
         note: Callable[[str], None],
     ) -> None:  # fmt: skip
-        """`note` gets a QoS mismatch as text, or '' when the subscription was made anew."""
+        """`note` gets a QoS mismatch or publishers of another type as text, or '' when that is over."""
         self._node, self._kind, self._callback, self._depth, self._note = node, kind, callback, depth, note
         self.topic = node.resolve_topic_name(topic)
+        self._type = f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
+        self._misread = ""  # what was said about publishers of another type
         overrides = getattr(node, "_parameter_overrides", {})
         self._fixed = f"qos_overrides.{self.topic}.subscription.reliability" in overrides
         self.reliability = ReliabilityPolicy.BEST_EFFORT
@@ -47,7 +49,9 @@ class MatchedSubscription:
 
     def refresh(self) -> None:
         """Look at the publishers again; call it now and then from the executor's thread."""
-        offered = {info.qos_profile.reliability for info in self._node.get_publishers_info_by_topic(self.topic)}
+        publishers = self._node.get_publishers_info_by_topic(self.topic)
+        self._look_at_types({info.topic_type for info in publishers})
+        offered = {info.qos_profile.reliability for info in publishers if info.topic_type == self._type}
         if self._fixed or not offered:
             return
         best = ReliabilityPolicy.RELIABLE if offered == {ReliabilityPolicy.RELIABLE} else ReliabilityPolicy.BEST_EFFORT
@@ -56,6 +60,14 @@ class MatchedSubscription:
             self._node.destroy_subscription(self._subscription)
             self._note("")
             self._subscription = self._create()
+
+    def _look_at_types(self, published: set[str]) -> None:
+        """The middleware never connects another type, and says nothing about it."""
+        others = "" if self._type in published else ", ".join(sorted(published))
+        misread = f"{self.topic} is {others}, but must be {self._type}: remap it to another topic" if others else ""
+        if misread != self._misread:
+            self._misread = misread
+            self._note(misread)
 
     def destroy(self) -> None:
         self._node.destroy_subscription(self._subscription)

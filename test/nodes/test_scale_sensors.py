@@ -6,6 +6,7 @@ The camera shows a wall that `tiny_model` puts at 1.67 m; the sensors say that i
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Odometry
-from ros_harness import Robot, running
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
+from ros_harness import Process, Robot, running
 from sensor_msgs.msg import CameraInfo, Image, Imu, LaserScan, PointCloud2
 from tiny_model import tiny_model
 
@@ -193,6 +196,138 @@ def test_a_laser_scan_alone_gives_the_scale(scene: Scene, tmp_path: Path) -> Non
     with running(NODE, parameters(tmp_path, **{"laser.enabled": True, "laser.T_cam_laser": f'"{level}"'})):
         scene.connected("lidar/scan")
         scene.until(lambda: scene.at_the_wall() and scene.values()["source"] == "scan", "the wall's depth")
+
+
+def test_a_topic_of_another_type_is_named(scene: Scene, tmp_path: Path) -> None:
+    """A laser scanner's topic remapped to lidar/points: DDS never connects the two, and says nothing."""
+    scans = scene.robot.node.create_publisher(LaserScan, "somewhere", 5)
+    remap = ("-r", "lidar/points:=somewhere")
+    expected = "/somewhere is sensor_msgs/msg/LaserScan, but must be sensor_msgs/msg/PointCloud2"
+    with running(NODE, parameters(tmp_path, **LIDAR), remap) as node:
+        scene.connected()
+        scene.until(lambda: expected in scene.robot.diagnosis().get("input", ""), "the wrong type")
+        assert "no message yet: is lidar/points remapped right?" in scene.says() and scene.level() == 2
+        scene.robot.node.destroy_publisher(scans)
+        scene.robot.until(lambda: "LaserScan" not in scene.robot.diagnosis().get("input", "LaserScan"), "its end")
+        assert node.alive
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0 0 0 0 0", "has 5 numbers; write 'x y z qx qy qz qw'"),
+        ("0 0 0 0 0 0 0", "has norm 0, not 1"),
+        ("0 .nan 0 0 0 0 1", "could not convert"),
+        ("0 nan 0 0 0 0 1", "holds a number that isn't finite"),
+    ],
+)
+def test_a_mounting_that_is_none_is_refused_at_the_start(tmp_path: Path, text: str, expected: str) -> None:
+    wrong = parameters(tmp_path, **{**LIDAR, "lidar.T_cam_lidar": f'"{text}"'})
+    code, output = Process(NODE, wrong).wait()
+    assert code == 1 and f"error: parameter 'lidar.T_cam_lidar': transform '{text}'" in output and expected in output
+    assert "Traceback" not in output
+
+
+def set_text(robot: Robot, name: str, text: str) -> Any:
+    value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=text)
+    request = SetParameters.Request(parameters=[Parameter(name=name, value=value)])
+    return robot.call(SetParameters, "/depth/set_parameters", request).results[0]
+
+
+def test_a_mounting_is_changed_or_refused_while_the_node_runs(scene: Scene, tmp_path: Path) -> None:
+    scene.sense = lambda stamp_ns, image: scene.cloud(stamp_ns)
+    with running(NODE, parameters(tmp_path, **LIDAR)):
+        scene.connected("lidar/points")
+        scene.until(scene.at_the_wall, "the wall's depth")
+        refused = set_text(scene.robot, "lidar.T_cam_lidar", "0 0 0 0 0")
+        assert not refused.successful and "has 5 numbers" in refused.reason
+        scene.until(scene.at_the_wall, "depth as before")
+        assert set_text(scene.robot, "lidar.T_cam_lidar", "0.1 -0.2 0.5 0.5 -0.5 0.5 0.5").successful
+        scene.until(
+            lambda: abs(float(np.nanmedian(scene.metres())) / (WALL_M + 0.5) - 1) < 0.02, "the LiDAR 0.5 m ahead"
+        )
+
+
+def test_a_second_lidar_on_the_topic_is_named(scene: Scene, tmp_path: Path) -> None:
+    scene.sense = lambda stamp_ns, image: scene.cloud(stamp_ns)
+    with running(NODE, parameters(tmp_path, **LIDAR, **{"scale.hold_s": 0.2})):
+        scene.connected("lidar/points")
+        scene.until(scene.at_the_wall, "the wall's depth")
+        scene.sense = lambda stamp_ns, image: scene.cloud(stamp_ns, frame="rear_lidar")
+        scene.until(lambda: scene.diagnosed("the frame is 'rear_lidar' now and was 'lidar'"), "the other frame")
+        assert np.isnan(scene.metres()).all()
+
+
+def test_a_scan_without_a_measurement_is_named(scene: Scene, tmp_path: Path) -> None:
+    scans = scene.robot.node.create_publisher(LaserScan, "lidar/scan", 5)
+    clear = np.full(241, np.inf, np.float32)
+    scene.sense = lambda stamp_ns, image: scans.publish(
+        messages.scan_message(TYPES, clear, -0.6, 0.005, 0.1, 10.0, 0.1, stamp_ns, "laser")
+    )
+    with running(NODE, parameters(tmp_path, **{"laser.enabled": True, "laser.T_cam_laser": f'"{MOUNTED}"'})):
+        scene.connected("lidar/scan")
+        scene.until(lambda: scene.diagnosed("scan: none of the 241 points is finite"), "what is wrong")
+        assert np.isnan(scene.metres()).all()
+
+
+class RightEye:
+    """The right camera of a pair: 250 px * 0.1 m / 10 px = 2.5 m, the wall's distance."""
+
+    def __init__(self, robot: Robot, baseline_m: float = 0.1) -> None:
+        self._images = robot.node.create_publisher(Image, "right/image_rect", 5)
+        self._infos = robot.node.create_publisher(CameraInfo, "right/camera_info", 5)
+        P = np.hstack([CAMERA.K, [[-250.0 * baseline_m], [0], [0]]])
+        self.camera: CameraModel | None = CameraModel(144, 192, CAMERA.K, P=P)
+        self.shift = -10  # px, of what the left eye sees
+
+    def __call__(self, stamp_ns: int, image: np.ndarray) -> None:
+        if self.camera is not None:
+            self._infos.publish(messages.camera_info_message(TYPES, self.camera, stamp_ns, "right_lens"))
+        shifted = np.roll(image, self.shift, axis=1)
+        self._images.publish(messages.image_message(TYPES, shifted, "rgb8", stamp_ns, "right_lens"))
+
+
+STEREO = {"stereo.enabled": True, "rectify": "never"}
+RECTIFIED = ("-r", "right/image:=right/image_rect")
+
+
+def test_a_pair_that_cannot_measure_is_named_and_stops_nothing(scene: Scene, tmp_path: Path) -> None:
+    eye = RightEye(scene.robot)
+    good, eye.camera = eye.camera, None
+    scene.sense = eye
+    with running(NODE, parameters(tmp_path, **STEREO, **{"scale.hold_s": 0.2}), RECTIFIED) as node:
+        scene.connected("right/image_rect", "right/camera_info")
+        scene.until(lambda: scene.diagnosed("no right/camera_info yet: is it remapped right?"), "no calibration")
+        assert np.isnan(scene.metres()).all()
+        eye.camera = CAMERA
+        scene.until(lambda: scene.diagnosed("stereo: stereo without a baseline"), "zero baseline")
+        assert np.isnan(scene.metres()).all()
+        eye.camera, eye.shift = good, 10
+        scene.until(lambda: scene.diagnosed("left and right images look swapped"), "swapped sides")
+        assert np.isnan(scene.metres()).all()
+        eye.shift = -10
+        scene.until(lambda: scene.at_the_wall() and scene.level() == 0, "the wall's depth")
+        assert node.alive
+
+
+def test_a_pair_that_contradicts_the_lidar_is_named_and_left_out(scene: Scene, tmp_path: Path) -> None:
+    """The pair's baseline is said to be 30 % longer than it is, so that all it measures is 30 % too far."""
+    eye = RightEye(scene.robot, baseline_m=0.13)
+
+    def sense(stamp_ns: int, image: np.ndarray) -> None:
+        scene.cloud(stamp_ns)
+        eye(stamp_ns, image)
+
+    scene.sense = sense
+    with running(NODE, parameters(tmp_path, **LIDAR, **STEREO), RECTIFIED):
+        scene.connected("lidar/points", "right/image_rect", "right/camera_info")
+        scene.until(
+            lambda: scene.at_the_wall() and re.search(r"stereo is \+(29|30|31) % off .* that lidar", scene.says()),
+            "the contradiction",
+        )
+        assert scene.level() == 1 and scene.values()["source"] == "lidar"
+        expected = "stereo isn't used; check both calibrations"
+        scene.until(lambda: expected in scene.robot.diagnosis().get("scale", ""), "a WARN in /diagnostics")
 
 
 def test_a_right_eye_alone_makes_a_pair_with_the_camera(scene: Scene, tmp_path: Path) -> None:
