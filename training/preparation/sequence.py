@@ -53,7 +53,7 @@ class SequenceBuilder:
         self._placement: Placement = place(source.rig, options)
         self._thinning = Thinning(options)
         self._window: deque[_Entry] = deque()
-        self._statistics = Statistics()
+        self._statistics, self._with_depth = Statistics(), 0
         self._name_seed = zlib.crc32(writer.name.encode())
         self._spool = (writer.folder / _SPOOL).open("w")
 
@@ -205,6 +205,7 @@ class SequenceBuilder:
         summary = {
             **self._statistics.entry(),
             "samples": len(splits) - splits.count(None),
+            "with_depth": self._with_depth,
             "splits": {name: splits.count(name) for name in SPLITS},
             "lidar_beams": self._thinning.beams,
             "covered": {camera: round(view.covered, 4) for camera, view in self._placement.views.items()},
@@ -219,13 +220,14 @@ class SequenceBuilder:
 
     def _placed(self) -> list[str | None]:
         """The split of each spooled sample; None: dropped."""
-        if self._options.lists:
-            return [sample.split for sample in self._spooled()]
-        rule, splits = TimeSplit(self._source.total, self._options.shares, self._options.stride), []
+        rule = TimeSplit(self._source.total, self._options.shares, self._options.stride)
+        splits: list[str | None] = []
         for sample in self._spooled():
-            placed = rule.place(sample)
+            placed = sample if self._options.lists else rule.place(sample)
             if isinstance(placed, Rejected):
                 self._reject(placed)
+            else:
+                self._with_depth += sample.depth.get("left", 0) > 0
             splits.append(None if isinstance(placed, Rejected) else placed.split)
         return splits
 

@@ -53,7 +53,7 @@ class Statistics:
     """Fed as a sequence is made."""
 
     def __init__(self) -> None:
-        self.frames = self.samples = self.with_depth = 0
+        self.frames = 0
         self.rejected, self.missing = _Reasons(), _Reasons()
         self._sync: dict[str, _Spread] = {}
         self._turned = _Spread()
@@ -70,8 +70,6 @@ class Statistics:
 
     def sample(self, sample: Sample, missing: dict[str, str]) -> None:
         """Count one that is kept, unless the split drops it later."""
-        self.samples += 1
-        self.with_depth += sample.depth.get("left", 0) > 0
         self.first_ns = self.first_ns or sample.stamp_ns
         self.last_ns = sample.stamp_ns
         for sensor, reason in missing.items():
@@ -108,8 +106,6 @@ class Statistics:
         """For summary.json."""
         return {
             "frames": self.frames,
-            "samples": self.samples,
-            "with_depth": self.with_depth,
             "duration_s": round((self.last_ns - self.first_ns) * 1e-9, 6),
             "rejected": self.rejected.entry(),
             "missing": self.missing.entry(),
