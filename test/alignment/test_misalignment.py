@@ -194,6 +194,13 @@ def test_silhouettes_lie_on_the_boards_edges() -> None:
     np.testing.assert_allclose(jumps.weight, 0.5)  # log(12 / 4) is more
 
 
+def test_every_other_beam_of_twice_as_many() -> None:
+    planes = [Plane((1.0, 0.0, 0.0), 12.0), Plane((1.0, 0.0, 0.0), 4.0, half_width=0.8)]
+    sweep = scan(planes, 33, 721, mounted(0.0, 0.0, 0.0), lowest_deg=-8.0, highest_deg=8.0)[0]
+    jumps = range_jumps(sweep, CAMERA, MIN_RANGE)
+    assert jumps is not None and len(jumps.weight) == 2 * 17  # beams 0, 2, … 32
+
+
 def test_flow_is_what_a_changed_transform_does() -> None:
     """Convention: p' = p + w x p + t in the camera's optical frame, whatever the lens and the rectification."""
     R = parse_transform("0 0 0 0.02 -0.03 0.01")[:3, :3]
