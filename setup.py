@@ -75,6 +75,7 @@ setup(
         "import": ["onnx>=1.16"],
         "train": ["torch>=2.4", "onnx>=1.16"],
         "view": ["matplotlib>=3.6"],
+        "cluster": ["ray>=2.9"],
         "test": ["pytest>=7", "setuptools>=70.1", "hypothesis>=6", "onnx>=1.16", "matplotlib>=3.6"],
         "dev": ["ruff>=0.6", "mypy>=1.10", "types-PyYAML"],
     },

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from depth_perception.errors import ConfigError, DepthPerceptionError
-from training.dataset_writer import SequenceWriter
+from training.dataset_writer import SequenceWriter, write_json
+from training.folder_lock import locked
 from training.preparation import manifest
 from training.preparation.options import DatasetOptions
 from training.preparation.sequence import SequenceBuilder
@@ -62,18 +63,20 @@ def make_sequence(job: Job, progress: Progress = lambda images: None) -> Outcome
 def _make(job: Job, progress: Progress) -> Outcome:
     out, found, options = Path(job.out), job.found, job.options
     with contextlib.closing(open_source(found, options)) as source:
-        if (out / found.name).exists():
-            manifest.check_same(out / found.name, found, options, source)
-            progress(source.total)
-            return Outcome(found.name, there=True)
-        with (
-            SequenceWriter(out, found.name, options.image_format) as writer,
-            manifest.InputHashes(source) as hashes,
-        ):
-            summary = SequenceBuilder(source, writer, options).run(progress)
-            content = manifest.sequence_manifest(found, options, hashes.entry(), dict(writer.hashes))
-            manifest.write_json(writer.folder / manifest.NAME, content)
-            writer.publish()
+        out.mkdir(parents=True, exist_ok=True)
+        with locked(out / f".{found.name}.lock"):
+            if (out / found.name).exists():
+                manifest.check_same(out / found.name, found, options, source)
+                progress(source.total)
+                return Outcome(found.name, there=True)
+            with (
+                SequenceWriter(out, found.name, options.image_format) as writer,
+                manifest.InputHashes(source) as hashes,
+            ):
+                summary = SequenceBuilder(source, writer, options).run(progress)
+                content = manifest.sequence_manifest(found, options, hashes.entry(), dict(writer.hashes))
+                write_json(writer.folder / manifest.NAME, content)
+                writer.publish()
     return Outcome(found.name, summary)
 
 

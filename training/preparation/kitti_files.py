@@ -37,7 +37,7 @@ def read_calibration(path: Path) -> dict[str, Float64]:
 def camera_from(P: Float64, height: int, width: int) -> tuple[CameraModel, Float64]:
     """The rectified camera of P (3, 4), and T_camera_cam0 (4, 4).
 
-    Convention: P = K [I | t], and p_camera = p_cam0 + t with t = (P[0, 3] / P[0, 0], 0, 0): rectified cameras lie on one
+    Convention: P = K [I | t], and p_camera = p_cam0 + t, t = (P[0, 3] / P[0, 0], 0, 0): rectified cameras lie on one
     line, x. What KITTI's files have in t besides (0.3 mm of y, 2.7 mm of z) is left out, as in the bags that are made
     of them, so that a drive and its bag give the same pixels.
     """
