@@ -128,7 +128,7 @@ def facts(args: argparse.Namespace, monitor: DemoMonitor) -> dict[str, Any]:
         "scale": monitor.scale(),
         "camera images": len(monitor.arrivals[CAMERA]),
         "depth images": len(monitor.arrivals[DEPTH]),
-        "depth rate (Hz)": round(monitor.rate(DEPTH), 1),
+        "depth rate (Hz)": round(monitor.mean_rate(DEPTH), 1),
         "image to depth, median (ms)": round(float(np.median(latency)), 1) if latency else None,
         "image to depth, 95 % (ms)": round(float(np.percentile(latency, 95)), 1) if latency else None,
     }

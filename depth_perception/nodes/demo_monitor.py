@@ -67,7 +67,7 @@ class DemoMonitor:
         self.node = Node("demo_monitor", context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
-        self.arrivals: dict[str, deque[float]] = {topic: deque(maxlen=300) for topic in TOPICS}
+        self.arrivals: dict[str, deque[float]] = {topic: deque() for topic in TOPICS}
         self.latency_ms: deque[float] = deque(maxlen=300)
         self.complete: deque[Triple] = deque(maxlen=KEPT)
         self.sources: Counter[str] = Counter()  # of the scale, over all depth images
@@ -128,7 +128,13 @@ class DemoMonitor:
         return [f"{status.name}: {status.message}" for status in statuses if status.level != b"\x00"]
 
     def rate(self, topic: str) -> float:
+        """Messages a second of late."""
         return rate(self.arrivals[topic], time.monotonic())
+
+    def mean_rate(self, topic: str) -> float:
+        """Messages a second from the first to the last."""
+        times = self.arrivals[topic]
+        return (len(times) - 1) / max(times[-1] - times[0], 1e-9) if len(times) > 1 else 0.0
 
     def spin(self, seconds: float) -> None:
         end = time.monotonic() + seconds
