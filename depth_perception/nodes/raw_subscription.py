@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 
@@ -23,7 +23,7 @@ Take = Callable[[Topic, bytes, dict[str, Any]], None]
 
 class RawSubscription:
     """Reliable if every publisher is, transient_local if every publisher is: asking for more would hear nothing from
-    the others. `refresh` adapts to publishers that come and go."""
+    the others. `refresh` adapts to publishers that come and go; `qos_overrides` on the topic end that."""
 
     def __init__(
         self, node: Node, wanted: Wanted, type: str, publishers: Sequence[Any], take: Take, note: Callable[[str], None]
@@ -69,8 +69,16 @@ class RawSubscription:
         return self._node.create_subscription(
             self._class, topic.name, callback, profile, raw=True,
             event_callbacks=qos.on_subscription_mismatch(self._note),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            qos_overriding_options=QoSOverridingOptions(self._overridable()),
         )  # fmt: skip
+
+    def _overridable(self) -> list[QoSPolicyKind]:
+        """A policy that is declared keeps its first value, so those that adapt are declared only if a user set them."""
+        given = getattr(self._node, "_parameter_overrides", {})
+        adapting = {"reliability": QoSPolicyKind.RELIABILITY, "durability": QoSPolicyKind.DURABILITY}
+        prefix = f"qos_overrides.{self._wanted.name}.subscription."
+        set_by_user = [kind for word, kind in adapting.items() if prefix + word in given]
+        return [QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, *set_by_user]
 
 
 def _offered(publishers: Sequence[Any]) -> tuple[ReliabilityPolicy, DurabilityPolicy]:

@@ -33,13 +33,13 @@ class RecorderNode(LifecycleNode):
 
     def __init__(self) -> None:
         super().__init__("recorder")
+        self._log = _RosLog(self)
         self._recorder: Recorder | None = None
         self._topics: RecordedTopics | None = None
         self.failure = ""  # why configure or activate failed
         self._configured = False
         self._settings = Parameters(self, RecorderConfig, lambda: self._configured)
         self._diagnostics_topic = self.create_publisher(DiagnosticArray, "/diagnostics", qos.output())
-        self._log = _RosLog(self)
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # with use_sim_time and no /clock too
         self.create_timer(self.config.diagnostics_period_s, self._diagnose, clock=steady)
         self.create_timer(LOOK_PERIOD_S, self._look, clock=steady)
