@@ -176,6 +176,20 @@ def test_the_simulation_is_two_nodes_on_one_clock(records: Path) -> None:
     assert all("__ns:=/robot" in record["words"] for record in started.values())
 
 
+def test_the_recorder_gets_its_file_its_arguments_and_its_topics(records: Path) -> None:
+    code, started = run_launch(
+        records, "recorder.launch.py", image="/cam/image", lidar="/velodyne", topics="/a /b*", snapshot_s="5", name="7"
+    )
+    words = started["recorder"]["words"]
+    files = after(words, "--params-file")
+    assert code == 0 and files[0].endswith("share/depth_perception/config/recorder.yaml")
+    values = parameters(words)
+    assert (values["topics"], values["snapshot.seconds"], values["snapshot.enabled"]) == ("/a /b*", 5.0, True)
+    assert values["name"] == "7" and values["directory"] == "recordings"
+    remaps = {"image:=/cam/image", "image/compressed:=/cam/image/compressed", "lidar/points:=/velodyne"}
+    assert remaps | {"__node:=recorder"} == set(after(words, "-r"))
+
+
 def test_the_node_is_started_again_only_if_asked(records: Path) -> None:
     _, started = run_launch(records, "depth.launch.py", end_after_s=4.0)
     assert started["depth"]["starts"] == 1
