@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,15 +44,9 @@ def range_jumps(sweep: PointSweep, camera: CameraModel, min_range: float) -> Ran
     Raises:
         CalibrationError: the camera is uncalibrated.
     """
-    every = (int(sweep.beam.max(initial=0)) + 1) // ENOUGH_BEAMS
-    if every > 1:
-        some = np.flatnonzero(sweep.beam % every == 0)
-        sweep = replace(sweep, xyz=sweep.xyz[some], beam=sweep.beam[some])
-    seen = project_points(sweep.xyz, sweep.T_camera_sensor, camera).index
+    some = _of_enough_beams(sweep)
+    seen = some[project_points(sweep.xyz[some], sweep.T_camera_sensor, camera).index]
     beam = sweep.beam[seen].astype(np.int16)
-    known = beam >= 0
-    if not known.all():
-        seen, beam = seen[known], beam[known]
     if np.count_nonzero(np.bincount(beam)) < FEWEST_BEAMS:
         return None
     order = np.argsort(beam, kind="stable")  # of 16-bit integers: a radix sort
@@ -63,6 +57,15 @@ def range_jumps(sweep: PointSweep, camera: CameraModel, min_range: float) -> Ran
     at = project_points(edge, sweep.T_camera_sensor, camera)
     near = np.flatnonzero(at.xyz[2] < FARTHEST)
     return RangeJumps(at.uv[near], _flow(at.xyz[:, near], camera), weight[at.index[near]])
+
+
+def _of_enough_beams(sweep: PointSweep) -> NDArray[np.intp]:
+    """Indices of the points whose beam is known, of every k-th beam if there are more than enough."""
+    known = sweep.beam >= 0
+    present = np.flatnonzero(np.bincount(sweep.beam if known.all() else sweep.beam[known]))
+    chosen = np.zeros(int(present.max(initial=0)) + 2, bool)
+    chosen[present[:: max(len(present) // ENOUGH_BEAMS, 1)]] = True
+    return np.flatnonzero(chosen[sweep.beam])  # beam -1 is the last, which is none
 
 
 def _silhouette(xyz: Float32, beam: NDArray[np.int16], min_range: float) -> tuple[Float32, Float32]:

@@ -199,6 +199,9 @@ def test_every_other_beam_of_twice_as_many() -> None:
     sweep = scan(planes, 33, 721, mounted(0.0, 0.0, 0.0), lowest_deg=-8.0, highest_deg=8.0)[0]
     jumps = range_jumps(sweep, CAMERA, MIN_RANGE)
     assert jumps is not None and len(jumps.weight) == 2 * 17  # beams 0, 2, … 32
+    few = sweep.beam % 4 == 1  # nine beams, whatever their numbers
+    jumps = range_jumps(replace(sweep, xyz=sweep.xyz[few], beam=sweep.beam[few]), CAMERA, MIN_RANGE)
+    assert jumps is not None and len(jumps.weight) == 2 * 8
 
 
 def test_flow_is_what_a_changed_transform_does() -> None:
