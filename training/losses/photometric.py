@@ -2,10 +2,38 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, pad
+
+from training.full_precision import full_precision
+from training.losses.window_mean import window_mean
 
 C1, C2 = 0.01**2, 0.03**2  # Wang et al. 2004, for a range of values of 1
+
+
+class Reference(NamedTuple):
+    """An image with the moments of its windows, computed once for all images that are compared with it."""
+
+    image: Tensor  # (..., C, H, W)
+    mean: Tensor  # of each 3x3 window
+    variance: Tensor
+
+
+def reference(image: Tensor) -> Reference:
+    """Prepare (..., C, H, W) in [0, 1] for comparisons; H and W at least 2."""
+    mean = window_mean(image)
+    return Reference(image, mean, window_mean(image * image) - mean * mean)
+
+
+def similarity(a: Reference, b: Tensor) -> Tensor:
+    """SSIM of `b` with a prepared image; leading dimensions broadcast. See `ssim`."""
+    mean_b = window_mean(b)
+    product, square_a, square_b = a.mean * mean_b, a.mean * a.mean, mean_b * mean_b
+    covariance = window_mean(a.image * b) - product
+    variance_b = window_mean(b * b) - square_b
+    numerator = (2 * product + C1) * (2 * covariance + C2)
+    return numerator / ((square_a + square_b + C1) * (a.variance + variance_b + C2))
 
 
 def ssim(a: Tensor, b: Tensor) -> Tensor:
@@ -17,23 +45,20 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
     Returns:
         (B, C, H, W) in [-1, 1]; 1 where the windows are equal. Of constants a, b: (2ab + C1) / (a^2 + b^2 + C1).
     """
-    a, b = pad(a, (1, 1, 1, 1), mode="reflect"), pad(b, (1, 1, 1, 1), mode="reflect")
-    mean_a, mean_b = avg_pool2d(a, 3, 1), avg_pool2d(b, 3, 1)
-    variance_a = avg_pool2d(a * a, 3, 1) - mean_a * mean_a
-    variance_b = avg_pool2d(b * b, 3, 1) - mean_b * mean_b
-    covariance = avg_pool2d(a * b, 3, 1) - mean_a * mean_b
-    numerator = (2 * mean_a * mean_b + C1) * (2 * covariance + C2)
-    return numerator / ((mean_a * mean_a + mean_b * mean_b + C1) * (variance_a + variance_b + C2))
+    return similarity(reference(a), b)
 
 
-def photometric_error(a: Tensor, b: Tensor, alpha: float = 0.85) -> Tensor:
-    """alpha (1 - SSIM) / 2 + (1 - alpha) |a - b|, mean over channels; a map, so that callers can mask and compare.
+@full_precision
+def photometric_error(a: Tensor | Reference, b: Tensor, alpha: float = 0.85) -> Tensor:
+    """alpha (1 - SSIM) / 2 + (1 - alpha) |a - b|, mean over channels (guizilini2019 eq. 2), as a map.
 
     Args:
-        a, b: (B, C, H, W), values in [0, 1].
+        a: (..., C, H, W), values in [0, 1], or such an image prepared by `reference`.
+        b: (..., C, H, W); leading dimensions broadcast with those of `a`.
 
     Returns:
-        (B, 1, H, W), 0 where equal.
+        (..., 1, H, W), 0 where equal.
     """
-    structure = (1 - ssim(a, b)).clamp(0, 2) / 2
-    return (alpha * structure + (1 - alpha) * (a - b).abs()).mean(dim=1, keepdim=True)
+    prepared = a if isinstance(a, Reference) else reference(a)
+    structure = (1 - similarity(prepared, b)).clamp(0, 2)
+    return (alpha / 2 * structure + (1 - alpha) * (prepared.image - b).abs()).mean(dim=-3, keepdim=True)
