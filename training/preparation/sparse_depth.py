@@ -42,7 +42,8 @@ class Thinning:
         """Raises ConfigError: the LiDAR has fewer beams than are wanted."""
         options = self._options
         self._numbers.learn(turn.xyz, turn.beam)
-        xyz, beam, kept = turn.xyz, turn.beam, ()
+        kept: tuple[int, ...] = ()
+        xyz, beam = turn.xyz, turn.beam
         if options.beams:
             kept = picked_beams(self._numbers.total, options.beams, options.beam_offset)
             index = np.flatnonzero(kept_points(self._numbers(xyz, beam), kept, self._numbers.total))
