@@ -35,6 +35,13 @@ def option(
     return field(default=default, metadata={**metadata, "transform": transform})
 
 
+def _check_order(group: str, **limits: float) -> None:
+    """Two limits, the lower one first; raises ConfigError if they aren't in order."""
+    (low_name, low), (high_name, high) = limits.items()
+    if low >= high:
+        raise ConfigError(f"{group}{low_name} = {low!r} must be less than {group}{high_name} = {high!r}")
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     path: str = option(
@@ -89,11 +96,8 @@ class ScanConfig:
     )
 
     def __post_init__(self) -> None:
-        for low, high in (("height_min", "height_max"), ("range_min", "range_max")):
-            if getattr(self, low) >= getattr(self, high):
-                raise ConfigError(
-                    f"scan.{low} = {getattr(self, low)!r} must be less than scan.{high} = {getattr(self, high)!r}"
-                )
+        _check_order("scan.", height_min=self.height_min, height_max=self.height_max)
+        _check_order("scan.", range_min=self.range_min, range_max=self.range_max)
 
 
 @dataclass(frozen=True)
@@ -154,6 +158,9 @@ class LidarConfig:
     max_range: float = option(100.0, "points farther from the LiDAR are dropped, m", low=0.1, high=1000.0)
     sigma: float = option(0.03, "standard deviation of a range, m", low=0.0, high=10.0)
     deskew: bool = option(True, "undo the robot's motion during the turn (needs odometry and per-point time)")
+
+    def __post_init__(self) -> None:
+        _check_order("lidar.", min_range=self.min_range, max_range=self.max_range)
 
 
 @dataclass(frozen=True)
@@ -292,6 +299,10 @@ class DepthConfig:
     imu: ImuConfig = field(default_factory=ImuConfig)
     preview: PreviewConfig = field(default_factory=PreviewConfig)
     watch: WatchConfig = field(default_factory=WatchConfig)
+
+    def __post_init__(self) -> None:
+        if self.max_depth > 0.0:
+            _check_order("", min_depth=self.min_depth, max_depth=self.max_depth)
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,21 @@ def test_impossible_values_are_refused(name: str, value: object, reason: str) ->
         from_flat({name: value})
 
 
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"scan.height_min": 2.0}, "scan.height_min = 2.0 must be less than scan.height_max = 1.5"),
+        ({"scan.range_max": 0.2}, "scan.range_min = 0.2 must be less than scan.range_max = 0.2"),
+        ({"lidar.min_range": 60.0, "lidar.max_range": 50.0}, "lidar.min_range = 60.0 must be less than lidar.max"),
+        ({"min_depth": 5.0, "max_depth": 3.0}, "min_depth = 5.0 must be less than max_depth = 3.0"),
+    ],
+)
+def test_limits_in_the_wrong_order_are_refused(values: dict[str, float], reason: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{reason}"):
+        from_flat(values)
+    assert from_flat({"min_depth": 5.0}).max_depth == 0.0, "0 is the model's own limit"
+
+
 def test_a_transform_may_be_empty_or_either_form() -> None:
     for text in ("", "0 0 0 0.5 -0.5 0.5 0.5", "1, 2, 3, 0, 0, 1.57"):
         assert from_flat({"lidar.T_cam_lidar": text}).lidar.T_cam_lidar == text
