@@ -23,6 +23,7 @@ from depth_perception.stamp_buffer import StampBuffer
 
 IMAGES_KEPT = 16  # of each eye
 IMU_KEPT = 400  # samples between two images
+STOPPED_S = 0.5  # an eye whose newest image is so much older has stopped
 SWEEP_TOPICS = {"lidar/points": "lidar", "lidar/scan": "scan"}  # topic → `PointSweep.source`
 
 
@@ -170,9 +171,10 @@ class MeasurementWindow:
             raise MeasurementError(f"no {side} image yet: is {topic} remapped right?")
         away_s = (nearest[0] - stamp_ns) * 1e-9
         if abs(away_s) > within_s:
+            remedy = "does it still run?" if away_s < -STOPPED_S else "trigger the cameras together, or raise it"
             raise MeasurementError(
                 f"the nearest {side} image was taken {abs(away_s):.3f} s {'before' if away_s < 0 else 'after'} the "
-                f"other one, more than stereo.tolerance_s = {within_s!r}: trigger the cameras together, or raise it"
+                f"other one, more than stereo.tolerance_s = {within_s!r}: {remedy}"
             )
         camera = self._cameras.get(f"{side}/camera_info", f"no {side}/camera_info yet: is it remapped right?")
         if isinstance(camera, str):

@@ -299,6 +299,8 @@ def test_a_separate_left_eye_needs_its_mounting() -> None:
     [
         ([], CAMERA, "stereo: no right image yet: is right/image remapped right?"),
         ([("right/image", picture(T0 - 33 * MS))], CAMERA, "taken 0.033 s before the other one, more than stereo.tol"),
+        ([("right/image", picture(T0 - 33 * MS))], CAMERA, "= 0.01: trigger the cameras together, or raise it"),
+        ([("right/image", picture(T0 - 2100 * MS))], CAMERA, "more than stereo.tolerance_s = 0.01: does it still run?"),
         ([("right/image", picture(T0))], CAMERA, "no right/camera_info yet"),
         ([("right/image", picture(T0)), ("right/camera_info", info())], None, "no camera_info of the left eye"),
         (
