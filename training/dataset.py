@@ -203,6 +203,7 @@ def make_loader(dataset: FrameDataset, sampler: BatchSampler, workers: int = 0, 
     return DataLoader(
         dataset, batch_sampler=sampler, num_workers=workers, collate_fn=dataset.collate, pin_memory=pin_memory,
         persistent_workers=workers > 0, worker_init_fn=_prepare_worker,
+        multiprocessing_context="spawn" if workers else None,  # a fork of OpenCV's threads ends in a deadlock
     )  # fmt: skip
 
 

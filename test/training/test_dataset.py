@@ -15,7 +15,7 @@ from depth_perception.records import DepthKind
 from training.batch import Batch
 from training.colour_change import ColourRanges, random_change
 from training.dataset import Augmentation, DatasetConfig, Draw, FrameDataset, make_loader
-from training.samplers import EpochBatches, HalfBatches
+from training.samplers import HalfBatches
 from training.teacher_labels import TeacherLabel, write_label
 
 MIRROR = np.diag([-1.0, 1, 1, 1])
@@ -200,12 +200,10 @@ class TestBatch:
 
 
 class TestWorkers:
-    @pytest.mark.parametrize("half", [False, True])
-    def test_batches_do_not_depend_on_their_number(self, tmp_path: Path, half: bool) -> None:
+    def test_batches_do_not_depend_on_their_number(self, tmp_path: Path) -> None:
         out = write_dataset(tmp_path / "set", Rig(frames=7, image_format="jpg"), supervised=[1, 4])
-        config = DatasetConfig(height=24, width=48, stereo=True)
-        data = FrameDataset(out, config, Augmentation(narrowest=0.5))
-        sampler = HalfBatches(len(data), data.supervised(), 4, seed=3) if half else EpochBatches(len(data), 4, seed=3)
+        data = FrameDataset(out, DatasetConfig(height=24, width=48, stereo=True), Augmentation(narrowest=0.5))
+        sampler = HalfBatches(len(data), data.supervised(), 4, seed=3)
 
         def epochs(workers: int) -> list[Batch]:
             loader, batches = make_loader(data, sampler, workers), []
