@@ -221,7 +221,7 @@ def test_16_bit_predictions_under_autocast(dtype: torch.dtype) -> None:
 
 
 def test_points_belong_to_their_frames() -> None:
-    depth = torch.cat([depth_at((5, 4, 3.0)), depth_at((5, 4, 3.0), (7, 2, 3.0))])
+    depth = torch.cat([depth_at((5, 4, 3.0)), depth_at((5, 4, 3.0), (7, 5, 3.0))])
     points: Measured = measured(depth)
     T = torch.stack([move(0.3), move(0.1)])[:, None]
     found = reprojected_distance(

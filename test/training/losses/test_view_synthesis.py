@@ -1,4 +1,4 @@
-"""The photometric loss (guizilini2019 eq. 2-4): zero where it must be, minimal at the truth, deaf to what isn't seen."""
+"""The photometric loss (guizilini2019 eq. 2-4): zero where it must be, minimal at the truth, deaf to the unseen."""
 
 from __future__ import annotations
 
