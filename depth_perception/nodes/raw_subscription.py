@@ -15,7 +15,9 @@ from depth_perception.recording.definitions import definition, message_class
 from depth_perception.recording.records import Topic
 from depth_perception.recording.roles import Wanted
 
-DEPTH = 100  # messages that wait while the executor is busy: 0.2 s of a 500 Hz IMU
+# Messages that wait while the executor is busy: a second of a camera, half of one of a 400 Hz IMU.
+DEPTH, BULKY_DEPTH = 200, 30
+BULKY = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/PointCloud2")
 WITH_INFO = hasattr(Subscription, "CallbackType")  # Humble's callbacks get the message alone
 
 Take = Callable[[Topic, bytes, dict[str, Any]], None]
@@ -52,8 +54,9 @@ class RawSubscription:
 
     def _create(self) -> Any:
         reliability, durability = self._offered
+        depth = BULKY_DEPTH if self.type in BULKY else DEPTH
         profile = QoSProfile(
-            history=HistoryPolicy.KEEP_LAST, depth=DEPTH, reliability=reliability, durability=durability
+            history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=reliability, durability=durability
         )  # fmt: skip
         latched = durability == DurabilityPolicy.TRANSIENT_LOCAL
         topic = Topic(self._wanted.name, self.type, *self._definition, latched, self._wanted.role)

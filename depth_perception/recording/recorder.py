@@ -71,6 +71,7 @@ class Recorder:
         self.problem = ""  # why recording stopped
         self.said: dict[str, str] = {}  # about snapshots: "last", "problem"
         self.closed: list[Closed] = []  # recordings that are finished
+        self._state: dict[str, str] = {}
         self._space_at = -SPACE_PERIOD_S
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -127,18 +128,8 @@ class Recorder:
         return self.inbox.dropped + self.statistics.dropped
 
     def state(self) -> dict[str, str]:
-        """What is being written, for people."""
-        with self._lock:
-            bag = self._bag
-            values = {"directory": str(self._directory)}
-            if bag is not None:
-                values |= {"file": f"{bag.path.name}/{bag.file_name}", "written": f"{bag.bytes / 1e6:.1f} MB"}
-            values["waiting"] = f"{self.inbox.waiting_bytes / 1e6:.1f} of {self.inbox.max_bytes / 1e6:.0f} MB"
-            if self.config.snapshot.enabled:
-                values["in memory"] = f"{self.ring.span_s:.1f} s, {self.ring.size / 1e6:.1f} MB"
-            if frameless := self._geometry.waiting():
-                values["mountings without frames yet"] = ", ".join(frameless)
-            return values
+        """What is being written, for people: as of a moment ago, since asking must not wait for the disk."""
+        return dict(self._state)
 
     def _run(self) -> None:
         while not self._ending.wait(PERIOD_S):
@@ -150,9 +141,23 @@ class Recorder:
             try:
                 self._drain()
                 self._tick()
+                self._state = self._described()
             except Exception as error:  # the thread's end would be the recording's, and nobody would know
                 log.exception("internal error")
                 self._fail(f"internal error: {error!r}")
+
+    def _described(self) -> dict[str, str]:
+        values = {"directory": str(self._directory)}
+        if self._bag is not None:
+            size = f"{self._bag.bytes / 1e6:.1f} MB"
+            values |= {"file": f"{self._bag.path.name}/{self._bag.file_name}", "written": size}
+        values["waiting"] = f"{self.inbox.waiting_bytes / 1e6:.1f} of {self.inbox.max_bytes / 1e6:.0f} MB"
+        if self.config.snapshot.enabled:
+            values["in memory"] = f"{self.ring.span_s:.1f} s, {self.ring.size / 1e6:.1f} MB"
+            values["memory is full"] = str(self.ring.is_short).lower()
+        if frameless := self._geometry.waiting():
+            values["mountings without frames yet"] = ", ".join(frameless)
+        return values
 
     def _drain(self) -> None:
         for message in self.inbox.take():

@@ -49,8 +49,8 @@ def _snapshot(recorder: Recorder) -> Status:
     values = {key: text for key, text in said.items() if text}
     if said.get("problem"):
         return Status("snapshot", Level.ERROR, said["problem"], values)
-    ring = recorder.ring
-    kept = f"{ring.span_s:.1f} of {ring.seconds:g} s in memory"
-    if ring.is_short:
+    state = recorder.state()
+    kept = f"in memory: {state.get('in memory', 'nothing yet')}, of {recorder.config.snapshot.seconds:g} s wanted"
+    if state.get("memory is full") == "true":
         return Status("snapshot", Level.WARN, f"{kept}: snapshot.max_mb allows no more", values)
     return Status("snapshot", Level.OK, kept, values)
