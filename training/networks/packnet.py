@@ -56,6 +56,8 @@ class PackNet(nn.Module):
     code.
     """
 
+    reduction = 1  # pixels of the input that a pixel of the finest map is wide
+
     def __init__(
         self,
         widths: PackNetWidths = FULL,

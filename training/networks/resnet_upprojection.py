@@ -31,6 +31,8 @@ class ResNetUpProjection(nn.Module):
     negative.
     """
 
+    reduction = 2
+
     def __init__(
         self,
         depth: int = 50,

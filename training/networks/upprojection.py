@@ -15,30 +15,34 @@ def unpool(x: Tensor) -> Tensor:
     return F.pixel_shuffle(torch.stack([x, corner, corner, corner], dim=2).flatten(1, 2), 2)
 
 
-class UnpoolConvolution(nn.Conv2d):
+class UnpoolConvolution(nn.Module):
     """`unpool`, then a 5x5 convolution, without multiplying by zeros.
 
-    Three of four unpooled values are zero, and which of the kernel's taps meet the others depends only on whether row
-    and column are even or odd. So four small convolutions of the input itself (3x3, 3x2, 2x3, 2x2 taps) give the four
-    kinds of pixels, a quarter of the operations, and the results are interleaved.
+    Three of four unpooled values are zero, and which of the 25 taps meet the others depends only on whether row and
+    column are even or odd. So four small convolutions of the input itself (3x3, 3x2, 2x3, 2x2 taps) give the four kinds
+    of pixels with a quarter of the operations, and the results are interleaved. The four hold the parameters, so that
+    no kernel is cut out while it runs and each starts with the spread that fits its own number of taps.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(inputs, outputs, KERNEL, padding=KERNEL // 2, bias=False)
+        super().__init__()
+        self.kinds = nn.ModuleList(
+            nn.Conv2d(inputs, outputs, (3 - row, 3 - column), bias=False) for row in (0, 1) for column in (0, 1)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) → (B, O, 2 H, 2 W)."""
         padded = F.pad(x, (1, 1, 1, 1))
-        kinds = [
-            F.conv2d(padded[:, :, row:, column:], self.weight[:, :, row::2, column::2])
-            for row in (0, 1)
-            for column in (0, 1)
-        ]
-        return F.pixel_shuffle(torch.stack(kinds, dim=2).flatten(1, 2), 2)
+        pixels = [kind(padded[:, :, number // 2 :, number % 2 :]) for number, kind in enumerate(self.kinds)]
+        return F.pixel_shuffle(torch.stack(pixels, dim=2).flatten(1, 2), 2)
 
     def naive(self, x: Tensor) -> Tensor:
-        """The definition that `forward` equals."""
-        return super().forward(unpool(x))
+        """The definition that `forward` equals: each kind of pixel has every second tap of the 5x5 kernel."""
+        first = self.kinds[0].get_parameter("weight")
+        weight = first.new_zeros(*first.shape[:2], KERNEL, KERNEL)
+        for number, kind in enumerate(self.kinds):
+            weight[:, :, number // 2 :: 2, number % 2 :: 2] = kind.get_parameter("weight")
+        return F.conv2d(unpool(x), weight, padding=KERNEL // 2)
 
 
 class UpProjection(nn.Module):
