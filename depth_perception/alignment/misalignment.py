@@ -14,7 +14,7 @@ from depth_perception.records import Float32, Float64, Image, PointSweep
 SIZES = (1.5, 2.5, 4.0)  # degrees; and, times METRES, metres
 METRES = 0.15  # moves a point 9 m away by a degree, one 4 m away by two
 SHARPNESS = 230.0  # px focal length at which edges are looked for: 0.25 degrees a pixel
-AROUND = 41  # px of that size: edges count by how far they stand out of so wide a window
+AROUND = (41, 5)  # columns and rows, px of that size: edges count by how far they stand out of this window
 FLAT = 0.3  # added to the mean edge, so that a flat wall's noise makes no edge
 VIEWS = 60  # what is remembered
 FEWEST_VIEWS = 8
@@ -148,7 +148,8 @@ def edge_map(image: Image, height: int, width: int) -> Float32:
     """(H, W, 3) → (height, width) how much an upright edge stands out of its surroundings; 1 on average.
 
     Upright ones, since a beam that jumps crosses a silhouette sideways. The square root keeps one bright lamp from
-    outweighing all else.
+    outweighing all else; the window is low, so that a post whose upper end stands before the sky doesn't make all
+    points look too low.
     """
     import cv2
 
@@ -156,7 +157,7 @@ def edge_map(image: Image, height: int, width: int) -> Float32:
     edge = np.sqrt(np.abs(cv2.Sobel(grey, cv2.CV_32F, 1, 0)))
     edge = cv2.GaussianBlur(edge, (0, 0), 1.0)
     floor = FLAT * float(edge.mean()) + FLAT
-    return edge / (cv2.blur(edge, (AROUND, AROUND)) + np.float32(floor))  # type: ignore[no-any-return]
+    return edge / (cv2.blur(edge, AROUND) + np.float32(floor))  # type: ignore[no-any-return]
 
 
 def _sentence(change: Float32) -> str:
