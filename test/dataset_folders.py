@@ -11,10 +11,17 @@ import numpy as np
 from depth_perception.camera import CameraModel
 from training.dataset_folder import Rejected, Sample, SequenceCalibration
 from training.dataset_writer import SequenceWriter, write_json
+from training.preparation.statistics import Statistics
 
 K_LEFT = np.array([[50.0, 0, 30.0], [0, 60.0, 17.0], [0, 0, 1]])
 K_RIGHT = np.array([[52.0, 0, 33.0], [0, 61.0, 15.0], [0, 0, 1]])
 STEP_M = 0.25  # that the robot drives between two frames
+
+REJECTED = (
+    Rejected(5, "static", "moved 0.01 m"),
+    Rejected(6, "static", "moved 0.02 m"),
+    Rejected(7, "no LiDAR", "nearest is <0.4 s> away"),
+)
 
 
 def turned(axis: Sequence[float], angle: float, xyz: Sequence[float]) -> np.ndarray:
@@ -73,16 +80,20 @@ def write_dataset(out: Path, rig: Rig | None = None, supervised: Sequence[int] |
     if rig.right:
         cameras["right"] = CameraModel(rig.height, rig.width, K_RIGHT)
     seen = set(range(rig.frames) if rig.right_context else range(0, rig.frames, 2)) if rig.right else set()
+    statistics = Statistics()
+    statistics.frames = rig.frames + 3
     with SequenceWriter(out, rig.name, rig.image_format) as writer:
         samples = []
         for n in range(rig.frames):
             writer.image("left", n, image_of(n, "left", rig))
             writer.depth("left", n, depth_of(n, "left", rig))
+            statistics.depth("left", depth_of(n, "left", rig))
             counts = {"left": int(np.isfinite(depth_of(n, "left", rig)).sum())}
             if n in seen:
                 writer.image("right", n, image_of(n, "right", rig))
                 if rig.right_depth:
                     writer.depth("right", n, depth_of(n, "right", rig))
+                    statistics.depth("right", depth_of(n, "right", rig))
                     counts["right"] = int(np.isfinite(depth_of(n, "right", rig)).sum())
             before, after = (m if 0 <= m < rig.frames else None for m in (n - 1, n + 1))
             poses = [T_odom_left(m) if rig.odometry and m is not None else None for m in (before, n, after)]
@@ -95,12 +106,14 @@ def write_dataset(out: Path, rig: Rig | None = None, supervised: Sequence[int] |
                     source={"file": "drive.mcap", "topic": "/camera", "number": n},
                 )
             )  # fmt: skip
-        writer.reject(Rejected(5, "not moving", "0.01 m"))
-        writer.reject(Rejected(6, "not moving", "0.02 m"))
-        writer.reject(Rejected(7, "no LiDAR", "nearest 0.4 s away"))
+        for rejected in REJECTED:
+            writer.reject(rejected)
         calibration = SequenceCalibration(cameras, rig.image_format, {"left": "camera_left_optical"},
                                           T_LEFT_RIGHT if rig.right else None)  # fmt: skip
-        writer.finish(calibration, samples, {})
+        for sample in samples:
+            statistics.sample(sample, {})
+            statistics.beams(np.repeat(np.arange(4), [1, 2, 3, 4]))  # points of each beam in each frame
+        writer.finish(calibration, samples, statistics.entry())
         writer.publish()
     if supervised is not None:
         write_json(out / "supervised.json", {"samples": {rig.name: list(supervised)}})

@@ -71,9 +71,9 @@ def overlay(image: Image, depth: Float32, ends: Ends) -> Image:
     order = np.argsort(-depth[rows, columns], kind="stable")  # far first
     rows, columns = rows[order], columns[order]
     colours = ends.colours(depth[rows, columns])
-    v, u = (np.floor((place + 0.5) * scale).astype(int) for place in (rows, columns))
-    for dv in range(-reach, reach):
-        for du in range(-reach, reach):
+    v, u = (np.floor((place + 0.5) * scale - 0.5).astype(int) for place in (rows, columns))
+    for dv in range(1 - reach, 1 + reach):
+        for du in range(1 - reach, 1 + reach):
             out[np.clip(v + dv, 0, out.shape[0] - 1), np.clip(u + du, 0, TILE_WIDTH - 1)] = colours
     return out
 
@@ -114,7 +114,8 @@ def sheet(recording: Recording, samples: Sequence[Sample]) -> Image:
     ]
     ends = Ends.of(measured)
     blocks = [sample_tiles(recording, sample, ends) for sample in samples]
-    across = min(ACROSS, max(len(tiles) for tiles in blocks))
+    most = max(len(tiles) for tiles in blocks)
+    across = 2 if most == 4 else min(ACROSS, most)
     lines = [_line(tiles[at : at + across], across) for tiles in blocks for at in range(0, len(tiles), across)]
     return np.vstack([*lines, _scale(ends, lines[0].shape[1])] if measured else lines)
 
@@ -142,7 +143,7 @@ def _teacher_tiles(recording: Recording, sample: Sample, camera: str, ends: Ends
 def _marks(sample: Sample) -> str:
     said = [sample.split, "S" if sample.supervised else "U"]
     if sample.motion_m is not None:
-        said.append(f"moved {sample.motion_m:.2f} m")
+        said.append(f"moved {sample.motion_m:.3f} m")
     said += [f"{sensor} {ms:+.1f} ms" for sensor, ms in sample.sync_ms.items()]
     return ", ".join(said)
 
