@@ -38,8 +38,10 @@ def finish_in_place(path: Path) -> Recovered | None:
             return None
         *blocks, last = index.blocks
         try:
-            entries = _known(_entries(_content(file, last)), index)
+            entries = _entries(_content(file, last))
         except (ValueError, struct.error):
+            return None
+        if not entries.keys() <= index.channels.keys():
             return None
         summary = _summary(index)
         if not all(_note_indexed(file, block, summary) for block in blocks):
@@ -47,7 +49,7 @@ def finish_in_place(path: Path) -> Recovered | None:
         end = last.offset + last.length
         file.seek(end)
         file.truncate()
-        end += _write_index(file, end, entries, _head(file, last), last, summary)
+        end += _write_index(file, entries, _head(file, last), last.offset, last.length, summary)
         file.write(summary.end(end))
         return Recovered(summary.counts.total(), index.problem)
 
@@ -56,7 +58,7 @@ def copy_whole(path: Path, out: Path) -> Recovered:
     """Write what is whole in `path` to the new file `out`; every chunk is unpacked once to see that it is whole.
 
     Raises:
-        BagError: the file holds no whole chunk; `out` isn't made.
+        BagError: the file holds no whole chunk, or the one that named its topics is damaged; `out` isn't made.
     """
     with path.open("rb") as file:
         index = _walk(file, path)
@@ -68,6 +70,9 @@ def copy_whole(path: Path, out: Path) -> Recovered:
             for block in index.blocks:
                 damaged += not _copy(file, block, target, index, summary)
             target.write(summary.end(target.tell()))
+    if not summary.counts.total():
+        out.unlink()
+        raise BagError(f"{str(path)!r} holds nothing that can be read: {damaged} chunks are damaged")
     found = f"{damaged} damaged chunks left out" if damaged else ""
     return Recovered(summary.counts.total(), "; ".join(filter(None, [index.problem, found])))
 
@@ -119,13 +124,6 @@ def _entries(content: memoryview) -> Entries:
     return entries
 
 
-def _known(entries: Entries, index: Index) -> Entries:
-    """Without the messages whose channel was lost: no reader could make anything of them. Raises ValueError if any."""
-    if unknown := sorted(entries.keys() - index.channels.keys()):
-        raise ValueError(f"messages of the unknown channels {unknown}")
-    return entries
-
-
 def _note_indexed(file: BinaryIO, block: Block, summary: McapSummary) -> bool:
     """Note a chunk by the message indexes that follow it; False if there are none, or of channels nobody knows."""
     head, offsets, counts = _head(file, block), {}, {}
@@ -145,20 +143,19 @@ def _note_indexed(file: BinaryIO, block: Block, summary: McapSummary) -> bool:
 
 
 def _write_index(
-    file: BinaryIO, at: int, entries: Entries, head: mcap.ChunkHead, block: Block, summary: McapSummary,
-    offset: int | None = None,
-) -> int:  # fmt: skip
-    """Write a chunk's message indexes at `at` and note the chunk; the bytes written. `offset`: where the chunk is."""
+    file: BinaryIO, entries: Entries, head: mcap.ChunkHead, offset: int, length: int, summary: McapSummary
+) -> int:
+    """Write the message indexes of the chunk at `offset`, which ends the file so far; the bytes written."""
     from mcap.records import MessageIndex
 
-    offsets, out = {}, bytearray()
+    at, offsets, out = offset + length, {}, bytearray()
     for channel_id, messages in entries.items():
         offsets[channel_id] = at + len(out)
         out += to_bytes(MessageIndex(channel_id=channel_id, records=messages))
     file.seek(at)
     file.write(out)
     counts = {channel_id: len(messages) for channel_id, messages in entries.items()}
-    _note(summary, block.offset if offset is None else offset, block.length, head, offsets, len(out), counts)
+    _note(summary, offset, length, head, offsets, len(out), counts)
     return len(out)
 
 
@@ -181,28 +178,28 @@ def _copy(file: BinaryIO, block: Block, target: BinaryIO, index: Index, summary:
         return False
     offset = target.tell()
     if block.is_chunk and entries.keys() <= index.channels.keys():
+        head = _head(file, block)
         file.seek(block.offset)
-        target.write(file.read(block.length))
-        head, copied = _head(file, block), block
+        record = file.read(block.length)
     else:
         content, entries = _only_known(content, index)
         if not entries:
             return False
         head = _plain_head(content, entries)
         record = _chunk_record(content, head)
-        target.write(record)
-        copied = Block(head.start_ns, offset, len(record), True, frozenset(entries))
-    _write_index(target, target.tell(), entries, head, copied, summary, offset)
+    target.write(record)
+    _write_index(target, entries, head, offset, len(record), summary)
     return True
 
 
 def _only_known(content: memoryview, index: Index) -> tuple[memoryview, Entries]:
-    """The records of channels that are known."""
-    kept = bytearray()
-    for opcode, body in mcap.records(content):
-        if opcode == mcap.MESSAGE and mcap.message(body)[0] in index.channels:
-            kept += struct.pack("<BQ", opcode, len(body)) + body
-    return memoryview(bytes(kept)), _entries(memoryview(bytes(kept)))
+    """The messages of channels that are known: no reader could make anything of the others."""
+    kept = b"".join(
+        struct.pack("<BQ", opcode, len(body)) + body
+        for opcode, body in mcap.records(content)
+        if opcode == mcap.MESSAGE and mcap.message(body)[0] in index.channels
+    )
+    return memoryview(kept), _entries(memoryview(kept))
 
 
 def _plain_head(content: memoryview, entries: Entries) -> mcap.ChunkHead:

@@ -27,7 +27,16 @@ class RecordedTopics:
         )
         self._simulated = bool(node.get_parameter("use_sim_time").value)
         self._heard: dict[str, RawSubscription] = {}
-        self.notes: dict[str, str] = {}  # topic → what a person should know about it
+        self._notes: dict[str, str] = {}  # topic → what a person should know about it
+        self._mismatches: dict[str, str] = {}  # likewise, of QoS
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """Topic → what a person should know about it, or ""."""
+        both = (self._notes, self._mismatches)
+        return {
+            name: "; ".join(filter(None, (notes.get(name, "") for notes in both))) for name in {**both[0], **both[1]}
+        }
 
     def refresh(self) -> None:
         """Follow what appeared, vanished or changed; call it now and then."""
@@ -36,12 +45,12 @@ class RecordedTopics:
             if publishers:
                 self._follow(wanted, publishers)
             elif wanted.name in self._heard:
-                self.notes[wanted.name] = "vanished: nobody publishes it any more"
+                self._notes[wanted.name] = "vanished: nobody publishes it any more"
 
     def missing(self) -> list[str]:
         """Topics asked for that nobody has published yet."""
         existing = dict(self._node.get_topic_names_and_types())
-        silent = [name for name in existing if name not in self._heard and name not in self.notes]
+        silent = [name for name in existing if name not in self._heard and name not in self._notes]
         return self._selection.missing(set(existing) - set(silent))
 
     def destroy(self) -> None:
@@ -54,10 +63,11 @@ class RecordedTopics:
         before = self._heard.get(name)
         kind = before.type if before is not None and before.type in types else types[0]
         note = f"its publishers disagree about its type: {kind} is recorded of {', '.join(types)}"
-        self.notes[name] = note if len(types) > 1 else ""
+        self._notes[name] = note if len(types) > 1 else ""
         if before is not None and before.type == kind:
             if before.refresh([publisher for publisher in publishers if publisher.topic_type == kind]):
                 self._recorder.statistics.subscribed_anew(name)
+                self._mismatches[name] = ""
             return
         if before is not None:
             self._node.get_logger().warning(f"{name} was {before.type} and is {kind} now")
@@ -67,11 +77,14 @@ class RecordedTopics:
 
     def _listen(self, wanted: Wanted, kind: str, publishers: list[Any]) -> None:
         same = [publisher for publisher in publishers if publisher.topic_type == kind]
-        note = functools.partial(self.notes.__setitem__, wanted.name)
+        mismatch = functools.partial(self._mismatches.__setitem__, wanted.name)
         try:
-            self._heard[wanted.name] = RawSubscription(self._node, wanted, kind, same, self._take, note)
+            self._heard[wanted.name] = RawSubscription(self._node, wanted, kind, same, self._take, mismatch)
         except ImportError as error:
-            note(f"not recorded: its type {kind} isn't installed here ({error})")
+            self._notes[wanted.name] = f"not recorded: its type {kind} isn't installed here ({error})"
+            return
+        except Exception as error:  # one strange topic must not end the recording of the others
+            self._notes[wanted.name] = f"not recorded: it can't be subscribed to as {kind} ({error!r})"
             return
         self._recorder.statistics.subscribed_anew(wanted.name)
         self._node.get_logger().info(f"recording {wanted.name} ({kind})")

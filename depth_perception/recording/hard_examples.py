@@ -31,7 +31,8 @@ class HardExamples:
             return ""
         if self._bad_since_ns is None:
             self._bad_since_ns = now_ns
-        rested = self._last_ns is None or now_ns - self._last_ns >= config.cooldown_s * 1e9
+        since_ns = config.cooldown_s * 1e9 if self._last_ns is None else now_ns - self._last_ns
+        rested = since_ns >= config.cooldown_s * 1e9 or since_ns < 0  # the clock jumped back
         if now_ns - self._bad_since_ns < config.for_s * 1e9 or not rested:
             return ""
         self._last_ns = now_ns

@@ -70,6 +70,9 @@ def recover_left_behind(directory: Path) -> list[Outcome]:
                 outcomes.append(_end_left_behind(file))
             except (BagError, OSError) as error:
                 log.warning("%s is left as it is: %s", file, error)
+        if not any(folder.iterdir()):
+            folder.rmdir()
+            continue
         try:
             rebuild_metadata(folder)
         except (BagError, OSError) as error:

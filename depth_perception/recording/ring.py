@@ -25,7 +25,10 @@ class Ring:
         self.is_short = False  # memory, not age, ended the last message's stay
 
     def add(self, message: Message) -> None:
-        """Take a message and let go of what is too old, or too much."""
+        """Take a message and let go of what is too old, or too much; of everything if the clock jumped back."""
+        if self._messages and message.log_time_ns < self._messages[-1].log_time_ns - round(self.seconds * 1e9):
+            while self._messages:
+                self._forget()
         self._messages.append(message)
         self.size += len(message.data)
         oldest_ns = message.log_time_ns - round(self.seconds * 1e9)

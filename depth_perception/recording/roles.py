@@ -16,6 +16,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "tf": ("/tf_static", "/tf"),
     "depth": ("depth/image", "depth/camera_info", "depth/std", "depth/anchors"),
     "quality": ("depth/quality",),
+    "none": (),  # only what is listed: on a command line an empty argument means the default
 }
 IMAGES = ("image", "left/image", "right/image")
 PICTURES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")

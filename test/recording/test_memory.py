@@ -43,6 +43,14 @@ def test_the_ring_keeps_its_bytes_and_says_that_time_is_short() -> None:
     assert ring.is_short and len(ring) == 4 and abs(ring.span_s - 0.3) < 1e-6
 
 
+def test_a_clock_that_jumps_back_empties_the_ring() -> None:
+    """Else what came before the jump would count as newest, and stay."""
+    ring = Ring(1.0, 10**9)
+    for at in (0, 500, 400, -100_000, -99_500):
+        ring.add(image(0, T0 + at * MS))
+    assert [m.log_time_ns - T0 for m in ring.take()[1]] == [-100_000 * MS, -99_500 * MS]
+
+
 def test_what_is_being_written_counts_until_it_is_released() -> None:
     one = len(image(0, T0).data)
     ring = Ring(10.0, 4 * one)

@@ -233,6 +233,36 @@ def test_snapshots_beside_a_recording(make: Make, tmp_path: Path) -> None:
     assert numbers(tmp_path / "drive_snapshot_2") == list(range(39, 50))
 
 
+def test_a_snapshot_holds_a_topic_by_its_newest_type(make: Make, tmp_path: Path) -> None:
+    recorder = make(snapshot__enabled=True, snapshot__seconds=60.0)
+    renamed = topic(CAMERA.name, INFO, "image")
+    put(recorder, static("lens", T0), *drive(3))
+    put(recorder, calibration(1.0, T0 + 900 * MS)._replace(topic=renamed))
+    recorder.snapshot("because")
+    recorder._snapshots.wait()
+    assert [(name, message.__msgtype__) for name, _, message in read(tmp_path / "drive_snapshot_1")] == [
+        (STATIC.name, "tf2_msgs/msg/TFMessage"),
+        (CAMERA.name, INFO),
+    ]
+    assert "3 of a former type left out" in recorder.said["last"]
+
+
+def test_a_disk_that_is_full_is_said_of_a_snapshot_too(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    from depth_perception.bags.mcap_writer import McapWriter
+
+    def full(self: McapWriter, *pieces: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    recorder = make(snapshot__enabled=True)
+    put(recorder, *drive(30))
+    monkeypatch.setattr(McapWriter, "_write", full)
+    recorder.snapshot("because")
+    recorder._snapshots.wait()
+    found, text = level(recorder, "snapshot")
+    assert found == Level.ERROR and "No space left on device" in text
+    assert recorder.ring._leaving == 0  # its memory is free again
+
+
 def test_without_snapshots_none_is_taken(make: Make) -> None:
     with pytest.raises(BagError, match=r"set snapshot\.enabled"):
         make().snapshot("because")

@@ -12,7 +12,19 @@ from pathlib import Path
 import pytest
 from bags import recordings as rec
 from mcap.writer import CompressionType, IndexType
-from recorder_world import CALIBRATION, CAMERA, STATIC, T0, calibration, drive, numbers, numbers_in_file, read, static
+from recorder_world import (
+    CALIBRATION,
+    CAMERA,
+    STATIC,
+    T0,
+    calibration,
+    drive,
+    names_in_file,
+    numbers,
+    numbers_in_file,
+    read,
+    static,
+)
 
 from depth_perception import cli
 from depth_perception.bags import open_bag
@@ -98,6 +110,26 @@ def test_damage_in_the_middle_costs_its_chunk(tmp_path: Path) -> None:
     found = numbers_in_file(out)
     assert "no end" in done.problem and "1 damaged chunks left out" in done.problem
     assert set(found) < set(before) and 3 <= len(before) - len(found) <= 5
+
+
+def test_without_the_chunk_that_named_a_topic_its_messages_are_nothing(tmp_path: Path) -> None:
+    """The calibration comes in a later chunk than the images, whose channel is lost with the first."""
+    folder = tmp_path / "whole"
+    bag = RollingBag(folder, Layout(chunk_bytes=350_000, compression="zstd"), lambda _: ())
+    for one in (*drive(5, pixels=100_000), calibration(1.0, T0 + 10**9), *drive(5, pixels=100_000, first=50)):
+        bag.write(one)
+    bag.close()
+    active = torn(folder / "whole_0.mcap", (folder / "whole_0.mcap").stat().st_size - 200)
+    content = bytearray(active.read_bytes())
+    content[200_000] ^= 0xFF
+    active.write_bytes(content)
+    done = copy_whole(active, tmp_path / "out.mcap")
+    assert names_in_file(tmp_path / "out.mcap") == [CALIBRATION.name] and done.messages == 1
+    content = content[:600_000]
+    active.write_bytes(content)
+    with pytest.raises(BagError, match=r"holds no whole chunk|holds nothing that can be read"):
+        copy_whole(active, tmp_path / "none.mcap")
+    assert not (tmp_path / "none.mcap").exists()
 
 
 @pytest.mark.parametrize("options", [{"chunked": False}, {"index": IndexType.NONE}, {}])
