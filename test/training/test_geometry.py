@@ -139,6 +139,12 @@ class TestReprojection:
         assert torch.allclose(found[..., 0], pixels()[..., 0] - 21 * 0.5 * 0.25)
         assert torch.allclose(found[..., 1], pixels()[..., 1])
 
+    def test_a_view_that_is_not_there(self) -> None:  # zeros, as collate fills it
+        nothing = torch.zeros(3, 3).double()
+        assert torch.isfinite(source_pixels(random(HEIGHT, WIDTH), nothing, K, self.T).uv).all()
+        found = source_pixels(random(HEIGHT, WIDTH), K, nothing, torch.zeros(4, 4).double())
+        assert torch.isfinite(found.uv).all() and not visible(found, HEIGHT, WIDTH).any()
+
     def test_infinity_is_a_point(self) -> None:  # only the rotation moves it; 1 / 0 would be NaN
         far = source_pixels(torch.zeros(HEIGHT, WIDTH).double(), K, K_SOURCE, self.T).uv
         turned = pixels() @ (K_SOURCE @ self.T[:3, :3] @ torch.linalg.inv(K)).T

@@ -35,6 +35,12 @@ class TestSample:
         far = torch.tensor([[[[-7.0, 0.0], [1e9, 1.0], [2.4, -0.3]]]]).double()
         assert sample(image, far)[0, 0, 0].tolist() == pytest.approx([0, 12, 2])
 
+    def test_nan_is_survived(self) -> None:  # torch's own backward pass ends the process
+        uv = torch.full((1, 1, 500, 2), torch.nan, requires_grad=True)
+        image = torch.rand(1, 3, 40, 50, requires_grad=True)
+        sample(image, uv).sum().backward()
+        assert torch.isfinite(image.grad).all() and uv.grad.abs().max() == 0
+
     def test_leading_dimensions(self) -> None:
         image, uv = random(2, 4, 3, HEIGHT, WIDTH), GRID[:, None].expand(-1, 4, -1, -1, -1)
         assert torch.allclose(sample(image, uv), image)

@@ -26,10 +26,11 @@ def reprojection_matrix(K: Tensor, K_source: Tensor, T_source_target: Tensor) ->
     """(..., 3, 4) P with z_ratio * (u_s, v_s, 1) = P @ (u, v, 1, inverse_depth): [K_source R K^-1 | K_source t].
 
     Both cameras and the motion in one matrix, so that a pixel costs twelve products, and infinity (inverse depth 0) is
-    a point like any other.
+    a point like any other. A K without inverse, such as the zeros of a view that isn't there, counts as zero.
     """
     R, t = T_source_target[..., :3, :3], T_source_target[..., :3, 3:]
-    inverse = torch.linalg.inv_ex(K)[0]  # without the check, which would wait for a GPU
+    inverse, failed = torch.linalg.inv_ex(K)  # reports, where inv would wait for a GPU and raise
+    inverse = torch.where(failed[..., None, None] == 0, inverse, 0.0)
     return torch.cat([K_source @ R @ inverse, K_source @ t], dim=-1)
 
 

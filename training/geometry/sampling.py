@@ -18,14 +18,14 @@ def sample(image: Tensor, uv: Tensor) -> Tensor:
 
     Args:
         image: (..., C, H, W).
-        uv: (..., H', W', 2), with the same leading dimensions.
+        uv: (..., H', W', 2), with the same leading dimensions. A NaN takes the image's middle.
 
     Returns:
         (..., C, H', W').
     """
     height, width = image.shape[-2:]
     per_pixel, first = uv.new_tensor([2 / width, 2 / height]), uv.new_tensor([1 / width - 1, 1 / height - 1])
-    grid = first.addcmul(uv, per_pixel).flatten(0, -4)
+    grid = first.addcmul(uv, per_pixel).nan_to_num(0.0).flatten(0, -4)  # NaN would crash grid_sample's backward pass
     values = grid_sample(image.flatten(0, -4), grid, mode="bilinear", padding_mode="border", align_corners=False)
     return values.unflatten(0, image.shape[:-3])
 

@@ -80,9 +80,7 @@ def stereo_objective(batch: Batch, prediction: Prediction, config: StereoConfig,
             parts["alignment"] = config.gamma, _divided(aligned, pixels, config)
             measures["alignment_valid"] = aligned.pixels / (len(views) * pixels)
         if config.regularisation:
-            smooth = _add(
-                [anisotropic_smoothness(v.inverse_depth.squeeze(1), v.image, config.separable) for v in views]
-            )
+            smooth = _add([_smoothness(view, config.separable) for view in views])
             parts["regularisation"] = config.regularisation, _divided(smooth, pixels, config)
         return weighted_sum(parts, measures)
 
