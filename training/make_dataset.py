@@ -141,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--supervised",
         default="",
-        metavar="N|P%%",
+        metavar="N|P%",
         help="draw N training samples, or a share, as supervised (S); the rest are unlabelled (U)",
     )
     parser.add_argument("--supervised-seed", type=int, default=0, metavar="N", help="of that draw (default: 0)")

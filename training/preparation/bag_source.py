@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,6 +40,14 @@ _GREY = ("mono8", "8uc1")
 _REMEDY = {"lidar": ": if its clock differs from the camera's, say --lidar-offset-s"}
 
 
+class _Image(NamedTuple):
+    """An image that waits for its measurements."""
+
+    number: int
+    stamp_ns: int
+    raw: RawMessage
+
+
 @dataclass
 class _Cloud:
     """A turn that is decoded once, although it may serve several images."""
@@ -59,6 +67,11 @@ class BagSource:
             self._topics = find_topics(self._bag, options)
             self.notes = list(self._topics.notes)
             self.rig = find_rig(self._bag, self._topics, options, self.notes)
+            if self._topics.depth_image and not self.rig.rectified and self.rig.left.is_distorted:
+                self.notes.append(
+                    "the depth image is left out: it shows the lens's distortion, which isn't undone in depth"
+                )
+                self._topics = replace(self._topics, depth_image=None)
         except BaseException:
             self._bag.close()
             raise
@@ -99,14 +112,14 @@ class _Reading:
         self.poses = 0
         self.lidar_offset_ns = round(options.lidar_offset_s * 1e9)
         self.odom_offset_ns = round(options.odom_offset_s * 1e9)
-        self.held: deque[tuple[int, int, RawMessage, CameraModel | Exception | None]] = deque()
+        self.held: deque[tuple[_Image, CameraModel | Exception | None]] = deque()
         self.watch = ImageWatch()
         self.last_ns: int | None = None
         self.number = 0
 
     def run(self) -> Iterator[Item]:
         topics = self.topics
-        pairing: CameraInfoPairing[tuple[int, RawMessage], CameraModel | Exception] = CameraInfoPairing(
+        pairing: CameraInfoPairing[_Image, CameraModel | Exception] = CameraInfoPairing(
             self.rig.left, patience=4 if topics.camera_info else 0
         )
         for raw in self.bag.raw(topics.all):
@@ -116,7 +129,7 @@ class _Reading:
                 if stamp_ns is None:
                     yield Rejected(raw.log_time_ns, "damaged image message", "its header can't be decoded")
                 else:
-                    self._hold(pairing.add_image(stamp_ns, (self.number, raw)))
+                    self._hold(pairing.add_image(stamp_ns, _Image(self.number, stamp_ns, raw)))
                 self.number += 1
             elif topic == topics.camera_info:
                 self._hold(pairing.add_info(*self._info(raw)))
@@ -172,23 +185,20 @@ class _Reading:
         self.track.add(self.newest_odom_ns, T)
         self.poses += 1
 
-    def _hold(self, pairs: Iterator[tuple[tuple[int, RawMessage], CameraModel | Exception | None]]) -> None:
-        for (number, raw), camera in pairs:
-            stamp_ns = self._stamp(raw)
-            assert stamp_ns is not None
-            self.held.append((number, stamp_ns, raw, camera))
+    def _hold(self, pairs: Iterator[tuple[_Image, CameraModel | Exception | None]]) -> None:
+        self.held.extend(pairs)
 
     # ---------------------------------------------------------------------------------------------- departure
 
     def _settled(self, now_ns: int | None) -> Iterator[Item]:
         """Images for which nothing better can come at log time `now_ns`; None: the recording has ended."""
         while self.held:
-            number, stamp_ns, raw, camera = self.held[0]
-            waits = now_ns is not None and len(self.held) <= _MOST_HELD and now_ns - raw.log_time_ns <= _PATIENCE_NS
-            if waits and not self._reached(stamp_ns):
+            image, camera = self.held[0]
+            patient = now_ns is not None and now_ns - image.raw.log_time_ns <= _PATIENCE_NS
+            if patient and len(self.held) <= _MOST_HELD and not self._reached(image.stamp_ns):
                 return
             self.held.popleft()
-            yield self._frame(number, stamp_ns, raw, camera)
+            yield self._frame(*image, camera)
 
     def _reached(self, stamp_ns: int) -> bool:
         topics = self.topics

@@ -68,7 +68,8 @@ def place(rig: Rig, options: DatasetOptions) -> Placement:
 
 
 def _monocular(rig: Rig, options: DatasetOptions, note: str) -> Placement:
-    rectifier = None if rig.rectified else Rectifier(rig.left)
+    straight = not rig.left.is_distorted and np.array_equal(rig.left.K, rig.left.rectified().K)
+    rectifier = None if rig.rectified or straight else Rectifier(rig.left)
     view = TargetView(rig.left.rectified(), rectifier, options)
     return Placement({"left": view}, np.eye(4), 0.0, note)
 

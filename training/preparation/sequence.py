@@ -108,7 +108,7 @@ class SequenceBuilder:
     def _motion(self, a: _Entry, b: _Entry) -> Motion:
         if a.T_odom_left is not None and b.T_odom_left is not None:
             return motion_between(a.T_odom_left, b.T_odom_left)
-        return Motion(change=change_between(a.thumb, b.thumb))
+        return Motion() if self._options.keep_static else Motion(change=change_between(a.thumb, b.thumb))
 
     def _unwanted(self, frame: SourceFrame, motion: Motion | None) -> Rejected | None:
         """A list of frames decides alone; else a frame must have moved."""
