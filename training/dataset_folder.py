@@ -110,7 +110,7 @@ class Sequence:
         return (Rejected(**entry) for entry in _lines(self.folder / "rejected.jsonl"))
 
     def summary(self) -> dict[str, Any]:
-        """Counts, sync errors, histograms (`training.preparation.summary` says which)."""
+        """Counts, sync errors, histograms (`training.preparation.statistics` says which)."""
         return json.loads((self.folder / "summary.json").read_text())  # type: ignore[no-any-return]
 
     def image_path(self, n: int, camera: str = "left") -> Path:
