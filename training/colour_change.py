@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 Image = NDArray[np.uint8]  # (H, W, 3) RGB
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 RGB_TO_YIQ = np.array([LUMA, [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
+YIQ_TO_RGB = np.linalg.inv(RGB_TO_YIQ)
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ def random_change(target: Image, ranges: ColourRanges, rng: np.random.Generator)
 
 
 def _mean(image: Image) -> float:
-    """Mean luma 0 to 255 of a sixteenth of the pixels, which is enough for the middle of a contrast."""
-    return float(image[::4, ::4].reshape(-1, 3).mean(axis=0) @ LUMA)
+    """Mean luma 0 to 255 of every eighth row and column, which is enough for the middle of a contrast."""
+    return float(image[::8, ::8].reshape(-1, 3).mean(axis=0) @ LUMA)
 
 
 def _saturation(factor: float) -> NDArray[np.float64]:
@@ -68,4 +69,4 @@ def _saturation(factor: float) -> NDArray[np.float64]:
 def _hue(angle: float) -> NDArray[np.float64]:
     """(3, 3): turn about the grey axis in YIQ; grey and luma stay."""
     c, s = np.cos(angle), np.sin(angle)
-    return np.linalg.inv(RGB_TO_YIQ) @ np.array([[1, 0, 0], [0, c, -s], [0, s, c]]) @ RGB_TO_YIQ
+    return YIQ_TO_RGB @ np.array([[1, 0, 0], [0, c, -s], [0, s, c]]) @ RGB_TO_YIQ

@@ -39,9 +39,9 @@ def test_draws_fill_their_ranges() -> None:
 
 
 def test_contrast_turns_about_the_targets_mean() -> None:
-    grey = np.zeros((8, 8, 3), np.uint8)
-    grey[:4] = 60
-    grey[4:] = 140  # mean 100
+    grey = np.zeros((32, 16, 3), np.uint8)
+    grey[:16] = 60
+    grey[16:] = 140  # mean 100
     out = changed(replace(STILL, contrast=0.2), grey, seed=1)[:, 0, 0].astype(float)
     assert out.mean() == pytest.approx(100.0, abs=0.5)
     factor = 1 + 0.4 * (np.random.default_rng(1).random(4)[3] - 0.5)  # after gamma, alpha and brightness
