@@ -7,9 +7,10 @@ from typing import NamedTuple
 from torch import Tensor
 
 from training.full_precision import full_precision
+from training.losses.photometric_kernel import C1, C2, PhotometricError
 from training.losses.window_mean import window_mean
 
-C1, C2 = 0.01**2, 0.03**2  # Wang et al. 2004, for a range of values of 1
+__all__ = ["C1", "C2", "Reference", "photometric_error", "reference", "similarity", "ssim"]
 
 
 class Reference(NamedTuple):
@@ -54,11 +55,13 @@ def photometric_error(a: Tensor | Reference, b: Tensor, alpha: float = 0.85) -> 
 
     Args:
         a: (..., C, H, W), values in [0, 1], or such an image prepared by `reference`.
-        b: (..., C, H, W); leading dimensions broadcast with those of `a`.
+        b: (..., C, H, W); the leading dimensions of `a` broadcast to these.
 
     Returns:
         (..., 1, H, W), 0 where equal.
     """
     prepared = a if isinstance(a, Reference) else reference(a)
+    if not prepared.image.requires_grad:
+        return PhotometricError.apply(*prepared, b, alpha)  # type: ignore[no-any-return]
     structure = (1 - similarity(prepared, b)).clamp(0, 2)
     return (alpha / 2 * structure + (1 - alpha) * (prepared.image - b).abs()).mean(dim=-3, keepdim=True)

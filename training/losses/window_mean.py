@@ -19,11 +19,21 @@ def window_mean(maps: Tensor) -> Tensor:
 class _WindowMean(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, maps: Tensor) -> Tensor:
-        return _sum3(_sum3(maps, -1), -2).div_(9)
+        return window_sum(maps).div_(9)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return _spread3(_spread3(gradient, -1), -2).div_(9)
+        return spread(gradient).div_(9)
+
+
+def window_sum(maps: Tensor) -> Tensor:
+    """Nine times the mean, for autograd functions: gives no gradient."""
+    return _sum3(_sum3(maps, -1), -2)
+
+
+def spread(gradient: Tensor) -> Tensor:
+    """The transpose of `window_sum`: what each pixel's windows say to it, summed."""
+    return _spread3(_spread3(gradient, -1), -2)
 
 
 def _sum3(x: Tensor, axis: int) -> Tensor:
