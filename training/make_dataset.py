@@ -14,13 +14,13 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence as Items
 from pathlib import Path
 from typing import Any
 
 from depth_perception.errors import DepthPerceptionError
 from depth_perception.progress_line import ProgressLine
-from training.dataset_folder import sequences
+from training.dataset_folder import Sequence, sequences
 from training.dataset_writer import write_json
 from training.preparation.jobs import Job, Outcome, run_here, run_in_processes, run_on_ray
 from training.preparation.manifest import write_dataset_manifest
@@ -30,7 +30,7 @@ from training.preparation.splits import draw_supervised
 
 
 def make_dataset(
-    sources: Sequence[str], out: str | Path, options: DatasetOptions | None = None, *, jobs: int = 1, cluster: str = "",
+    sources: Items[str], out: str | Path, options: DatasetOptions | None = None, *, jobs: int = 1, cluster: str = "",
     address: str = "", supervised: str = "", supervised_seed: int = 0,
 ) -> list[Outcome]:  # fmt: skip
     """Make a dataset; one outcome a sequence, in the order of the sources.
@@ -105,7 +105,7 @@ def report(outcome: Outcome, out: Path) -> list[str]:
     """What a person wants to know of one sequence."""
     if outcome.error:
         return [f"{outcome.name}: NOT MADE: {outcome.error}"]
-    sequence = next(s for s in sequences(out) if s.name == outcome.name)
+    sequence = Sequence(out / outcome.name)
     summary = sequence.summary()
     camera = sequence.calibration.cameras["left"]
     splits = ", ".join(f"{count} {name}" for name, count in summary["splits"].items())
@@ -153,7 +153,7 @@ def _terminated(*_: object) -> None:
     raise SystemExit("stopped: the same command goes on where this one was")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Items[str] | None = None) -> int:
     """0: every source gave samples. 1: one gave none, or couldn't be read. 2: nothing was tried."""
     args = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _terminated)

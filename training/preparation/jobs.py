@@ -149,6 +149,10 @@ def _from_ray(ray: Any, reference: Any, job: Job) -> Outcome:
 
 
 def _in_process(job: Job, connection: Connection, images: Any, parent: int) -> None:
+    import cv2
+
+    cv2.setNumThreads(1)  # there is a process for each core
+    signal.signal(signal.SIGINT, _interrupted)
     threading.Thread(target=_watch_parent, args=(parent,), daemon=True).start()
 
     def count(more: int) -> None:
@@ -157,6 +161,12 @@ def _in_process(job: Job, connection: Connection, images: Any, parent: int) -> N
 
     with contextlib.suppress(KeyboardInterrupt):
         connection.send(make_sequence(job, count))
+
+
+def _interrupted(*_: object) -> None:
+    """Once: Ctrl-C reaches us from the terminal and from the command, and cleaning up must not be interrupted."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _watch_parent(parent: int) -> None:
