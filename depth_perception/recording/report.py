@@ -19,9 +19,9 @@ def report(recorder: Recorder, notes: Mapping[str, str], missing: Sequence[str])
 
 def _recording(recorder: Recorder) -> Status:
     values = recorder.state()
-    total = recorder.dropped.total()
-    values["dropped"] = str(total)
-    values["lost"] = str(sum(topic.lost for topic in recorder.statistics.topics.values()))
+    dropped = recorder.dropped.total()
+    lost = sum(topic.lost for topic in recorder.statistics.topics.values())
+    values |= {"dropped": str(dropped), "lost": str(lost)}
     if recorder.problem:
         return Status("recording", Level.ERROR, recorder.problem, values)
     if not recorder.recording:
@@ -29,8 +29,10 @@ def _recording(recorder: Recorder) -> Status:
     if "file" not in values:
         return Status("recording", Level.WARN, "no message came yet: are the topics remapped right?", values)
     said = f"recording to {values['file']}: {values['written']}"
-    if total:
-        return Status("recording", Level.WARN, f"{said}; {total} messages dropped: the disk is too slow", values)
+    wrong = [f"{dropped} messages dropped: the disk is too slow"] if dropped else []
+    wrong += [f"{lost} messages never came: too little CPU time, or the network"] if lost else []
+    if wrong:
+        return Status("recording", Level.WARN, "; ".join([said, *wrong]), values)
     return Status("recording", Level.OK, said, values)
 
 

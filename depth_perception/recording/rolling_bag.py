@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import time
 from collections import Counter
@@ -129,7 +130,8 @@ class RollingBag:
 
     def _begin_file(self) -> None:
         file = (self.path / (self.file_name + ACTIVE)).open("xb", buffering=0)
-        fcntl.flock(file, fcntl.LOCK_EX)  # a kill unlocks it: so recovery knows what is still being written
+        with contextlib.suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(file, fcntl.LOCK_EX)  # a kill unlocks it: so recovery knows what is still being written
         layout = self._layout
         try:
             self._mcap = McapWriter(file, layout.compression, layout.chunk_bytes, layout.zstd_level)

@@ -431,4 +431,11 @@ def test_gaps_losses_and_rates_are_counted(make: Make) -> None:
     assert (found.messages, found.lost, found.gaps) == (60, 4, 1) and found.longest_gap_s == pytest.approx(0.5)
     assert found.rate_hz(T0 + times[-1] * MS) == pytest.approx(59 / (times[-1] / 1e3))
     [line] = recorder.statistics.lines(T0 + times[-1] * MS, recorder.dropped).values()
+    recorder.start()
+    put(recorder, image(99, T0))
+    recorder._step()
+    assert level(recorder, "recording") == (
+        Level.WARN,
+        "recording to drive_1/drive_1_0.mcap: 0.0 MB; 4 messages never came: too little CPU time, or the network",
+    )
     assert "60 messages" in line and "0 dropped, 4 lost, 1 gaps (longest 0.50 s)" in line
