@@ -69,7 +69,8 @@ def export_graph(wrapped: torch.nn.Module, contract: Contract, out: Path) -> Dep
     buffer: Any = io.BytesIO()  # the tracing exporter writes to a file object, though its signature doesn't say so
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the tracing exporter needs no further package
-        warnings.simplefilter("ignore", UserWarning)  # what it can't fold itself is folded below
+        for noise in (UserWarning, torch.jit.TracerWarning):  # the size is fixed, and what isn't folded is so below
+            warnings.simplefilter("ignore", noise)
         torch.onnx.export(
             wrapped, (image,), buffer, opset_version=OPSET, dynamo=False, input_names=["image"], output_names=["depth"]
         )

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-TAPS = 3  # of the 3-D convolution, along each axis
+from training.networks.volume import TAPS, Volume
 
 
 class _Side(NamedTuple):
@@ -58,34 +58,36 @@ def compose(volume: Tensor, plane: Tensor) -> Tensor:
     around channel c.
 
     Args:
-        volume: (F, 1, 3, m, n) of the 3-D convolution, the first 3 along the channels with one zero beyond each end.
+        volume: (F, 3, m, n) of the 3-D convolution, the 3 along the channels with one zero beyond each end.
         plane: (O, F C, p, q) of the 2-D convolution that follows.
 
     Returns:
         (O, C, p + m - 1, q + n - 1); gradients reach both arguments.
     """
-    with torch.autocast(plane.device.type, enabled=False):  # rounding both factors would count twice
-        filters, _, _, *reach = volume.shape
-        outputs, inputs, *taps = plane.shape
-        channels, count = inputs // filters, taps[0] * taps[1]
-        # What each tap of `plane` adds to the composed kernel, for each of the three shifts along the channels.
-        unit = torch.eye(count, dtype=volume.dtype, device=volume.device).view(count, 1, *taps)
-        spread = F.conv_transpose2d(unit, volume.reshape(1, filters * TAPS, *reach))
-        size = spread.shape[-2:]
-        spread = spread.view(count, filters, TAPS, -1).transpose(0, 1).reshape(filters * count, -1)
-        rows = plane.reshape(outputs, filters, channels, count).transpose(1, 2).reshape(outputs * channels, -1)
-        shifted = (rows @ spread).view(outputs, channels, TAPS, -1)
-        below, same, above = shifted.unbind(2)  # meant for channel c - 1, c, c + 1
-        kernel = same + F.pad(below[:, 1:], (0, 0, 0, 1)) + F.pad(above[:, :-1], (0, 0, 1, 0))
-        return kernel.view(outputs, channels, *size)
+    if not plane.is_meta and torch.is_autocast_enabled(plane.device.type):  # rounding both factors would count twice
+        with torch.autocast(plane.device.type, enabled=False):
+            return compose(volume, plane)
+    filters, _, *reach = volume.shape
+    outputs, inputs, *taps = plane.shape
+    channels, count = inputs // filters, taps[0] * taps[1]
+    # What each tap of `plane` adds to the composed kernel, for each of the three shifts along the channels.
+    unit = torch.eye(count, dtype=volume.dtype, device=volume.device).view(count, 1, *taps)
+    spread = F.conv_transpose2d(unit, volume.reshape(1, filters * TAPS, *reach))
+    size = spread.shape[-2:]
+    spread = spread.view(count, filters, TAPS, -1).transpose(0, 1).reshape(filters * count, -1)
+    rows = plane.reshape(outputs, filters, channels, count).transpose(1, 2).reshape(outputs * channels, -1)
+    shifted = (rows @ spread).view(outputs, channels, TAPS, -1)
+    below, same, above = shifted.unbind(2)  # meant for channel c - 1, c, c + 1
+    kernel = same + F.pad(below[:, 1:], (0, 0, 0, 1)) + F.pad(above[:, :-1], (0, 0, 1, 0))
+    return kernel.view(outputs, channels, *size)
 
 
-def plain(x: Tensor, volume: nn.Conv3d, plane: nn.Conv2d) -> Tensor:
-    """The definition: 3-D convolution over (C, H, W), its filters stacked as channels, 2-D convolution."""
-    return plane(volume(x.unsqueeze(1)).flatten(1, 2))
+def plain(x: Tensor, volume: Volume, plane: nn.Conv2d) -> Tensor:
+    """The definition: the 3-D convolution, then the 2-D one over its stacked results."""
+    return plane(volume(x))
 
 
-def composed(x: Tensor, volume: nn.Conv3d, plane: nn.Conv2d) -> Tensor:
+def composed(x: Tensor, volume: Volume, plane: nn.Conv2d) -> Tensor:
     """`plain`, composed on the fly: the parameters stay the factors and get their gradients.
 
     Args:
@@ -102,7 +104,7 @@ class Composed(nn.Module):
 
     bias: Tensor | None
 
-    def __init__(self, volume: nn.Conv3d, plane: nn.Conv2d) -> None:
+    def __init__(self, volume: Volume, plane: nn.Conv2d) -> None:
         super().__init__()
         self.kernel_size = plane.kernel_size[0]
         with torch.no_grad():
@@ -122,16 +124,16 @@ class Composed(nn.Module):
         return total + _spread_bias(x, self.get_buffer("bias_kernel"))
 
 
-def _weights(volume: nn.Conv3d, plane: nn.Conv2d, rows: _Side, columns: _Side) -> tuple[Tensor, Tensor]:
+def _weights(volume: Volume, plane: nn.Conv2d, rows: _Side, columns: _Side) -> tuple[Tensor, Tensor]:
     return volume.weight[..., rows.volume, columns.volume], plane.weight[..., rows.plane, columns.plane]
 
 
-def _frame(x: Tensor, volume: nn.Conv3d, plane: nn.Conv2d, rows: _Side, columns: _Side) -> Tensor:
+def _frame(x: Tensor, volume: Volume, plane: nn.Conv2d, rows: _Side, columns: _Side) -> Tensor:
     """What one part of the frame adds, in two steps: it is small, so composing its kernels would cost more."""
     volume_weight, plane_weight = _weights(volume, plane, rows, columns)
     lines = x[:, :, rows.lines, columns.lines].unsqueeze(1)
     padding = [0 if side.sign < 0 else 2 for side in (rows, columns)]
-    outside = F.conv3d(lines, volume_weight, padding=[1, *padding]).flatten(1, 2)
+    outside = F.conv3d(lines, volume_weight.unsqueeze(1), padding=[1, *padding]).flatten(1, 2)
     return F.conv2d(outside, plane_weight, padding=plane.kernel_size[0] // 2 - 1)
 
 
@@ -143,11 +145,10 @@ def _place(part: Tensor, rows: _Side, columns: _Side, whole: Tensor) -> Tensor:
     return F.pad(part, (left, right, top, bottom))
 
 
-def _bias_kernel(volume: nn.Conv3d, plane: nn.Conv2d) -> Tensor:
+def _bias_kernel(volume: Volume, plane: nn.Conv2d) -> Tensor:
     """(O, 1, k, k): what the 3-D convolution's biases become, as a convolution of an image of ones."""
-    filters = volume.out_channels
-    weight = plane.weight.view(plane.out_channels, filters, -1, *plane.kernel_size)
-    return torch.einsum("ofcyx,f->oyx", weight, volume.get_parameter("bias")).unsqueeze(1)
+    weight = plane.weight.reshape(plane.out_channels, len(volume.bias), -1, *plane.kernel_size)
+    return torch.einsum("ofcyx,f->oyx", weight, volume.bias).unsqueeze(1)
 
 
 def _spread_bias(x: Tensor, kernel: Tensor) -> Tensor:
@@ -155,7 +156,7 @@ def _spread_bias(x: Tensor, kernel: Tensor) -> Tensor:
     return F.conv2d(ones, kernel, padding=kernel.shape[-1] // 2)
 
 
-def _bias(x: Tensor, volume: nn.Conv3d, plane: nn.Conv2d) -> Tensor:
+def _bias(x: Tensor, volume: Volume, plane: nn.Conv2d) -> Tensor:
     """(1, O, H, W): both convolutions' biases, less near the border, where fewer taps see the first's."""
     spread = _spread_bias(x, _bias_kernel(volume, plane))
     return spread if plane.bias is None else spread + plane.bias.view(1, -1, 1, 1)

@@ -116,7 +116,7 @@ class PackNet(nn.Module):
 
 
 def _initialise(module: nn.Module) -> None:
-    """Glorot, as in the published code; biases zero."""
-    if isinstance(module, nn.Conv2d | nn.Conv3d):
+    """Glorot, as in the published code (`Volume` does it itself); biases zero."""
+    if isinstance(module, nn.Conv2d):
         nn.init.xavier_uniform_(module.weight)
         nn.init.zeros_(module.get_parameter("bias"))
