@@ -6,7 +6,9 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,12 +21,15 @@ from training.dataset_folder import DEPTH_STEPS, FORMAT, Float32, Float64, Image
 JPEG_QUALITY = 95
 _PNG_LEVEL = 1  # of 9: twice as fast as the default for a tenth more bytes
 _FARTHEST_M = 65535 / DEPTH_STEPS
+_AHEAD = 8  # pictures that wait to be written
 
 
 class SequenceWriter:
-    """Writes a sequence as `.<name>.partial`; `finish` gives it its name. What an earlier, killed run left is removed.
+    """Writes a sequence as `.<name>.partial`; `publish` gives it its name. What an earlier, killed run left is removed.
 
-    Every file's sha256 is kept in `hashes`. Used as a context manager, it leaves nothing behind if it isn't finished.
+    Pictures are encoded and written on a thread of its own, a few at most behind the caller; what goes wrong there is
+    raised by a later call, `finish` at the latest. Every file's sha256 is kept in `hashes`. Used as a context manager,
+    it leaves nothing behind that isn't published.
     """
 
     def __init__(self, out: Path, name: str, image_format: str) -> None:
@@ -36,21 +41,24 @@ class SequenceWriter:
         self.folder.mkdir(parents=True)
         self._made: set[Path] = set()
         self._rejected = (self.folder / "rejected.jsonl").open("w")
+        self._thread = ThreadPoolExecutor(1)
+        self._waiting: deque[Future[None]] = deque()
 
     def image(self, camera: str, n: int, image: Image) -> None:
         """(H, W, 3) uint8 RGB or (H, W) grey."""
         import cv2
 
-        bgr = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
         quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
         parameters = quality if self.image_format == "jpg" else [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL]
-        self._encoded(f"images/{camera}/{n:08d}.{self.image_format}", bgr, parameters)
+        name = f"images/{camera}/{n:08d}.{self.image_format}"
+        self._later(lambda: self._encoded(name, _bgr(image), parameters))
 
     def depth(self, camera: str, n: int, depth: Float32, kind: str = "depth") -> None:
         """(H, W) metres, NaN none; `kind` depth or truth."""
         import cv2
 
-        self._encoded(f"{kind}/{camera}/{n:08d}.png", depth_code(depth), [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL])
+        name, parameters = f"{kind}/{camera}/{n:08d}.png", [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL]
+        self._later(lambda: self._encoded(name, depth_code(depth), parameters))
 
     def reject(self, rejected: Rejected) -> None:
         """Note a frame that gave no sample."""
@@ -61,7 +69,8 @@ class SequenceWriter:
         self._file(name, text.encode())
 
     def finish(self, calibration: SequenceCalibration, samples: Iterable[Sample], summary: dict[str, Any]) -> None:
-        """Write the rest and give the folder its name; `samples` may be a generator, so that none need be held."""
+        """Write the rest; `samples` may be a generator, so that none need be held."""
+        self.settle()
         self._rejected.close()
         self.hashes["rejected.jsonl"] = file_hash(self.folder / "rejected.jsonl")
         with (self.folder / "samples.jsonl").open("w") as file:
@@ -79,8 +88,19 @@ class SequenceWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._thread.shutdown(cancel_futures=True)
         self._rejected.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def settle(self) -> None:
+        """Wait until everything is written."""
+        while self._waiting:
+            self._waiting.popleft().result()
+
+    def _later(self, work: Callable[[], None]) -> None:
+        while len(self._waiting) >= _AHEAD:
+            self._waiting.popleft().result()
+        self._waiting.append(self._thread.submit(work))
 
     def _encoded(self, name: str, array: NDArray[Any], parameters: list[int]) -> None:
         import cv2
@@ -96,6 +116,12 @@ class SequenceWriter:
             self._made.add(path.parent)
         path.write_bytes(data)
         self.hashes[name] = hashlib.sha256(data).hexdigest()
+
+
+def _bgr(image: Image) -> Image:
+    import cv2
+
+    return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)  # type: ignore[return-value]
 
 
 def depth_code(depth: Float32) -> NDArray[np.uint16]:

@@ -121,6 +121,7 @@ def test_jpeg_is_near(tmp_path: Path) -> None:
     image = np.dstack([ramp, 255 - ramp, np.full_like(ramp, 128)])
     with SequenceWriter(tmp_path, "drive", "jpg") as writer:
         writer.image("left", 0, image)
+        writer.settle()
         assert list(writer.hashes) == ["images/left/00000000.jpg"]
         read = cv2.imread(str(writer.folder / "images/left/00000000.jpg"))[..., ::-1]
     assert np.abs(read.astype(int) - image).mean() < 2.0
