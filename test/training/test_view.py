@@ -197,6 +197,15 @@ def test_bars_are_as_high_as_their_values() -> None:
     assert "<rect" in bars("nothing", ["x"], [0.0])
 
 
+def test_labels_do_not_touch() -> None:
+    for labels in ([f"{n:.5f}" for n in range(12)], [str(n) for n in range(64)], ["1", "2"]):
+        text = bars("", labels, [1.0] * len(labels))
+        found = re.findall(r'<text x="(\d+)" y="140" font-size="10">(.*?)<', text)
+        assert len(found) >= 2 and found[0][1] == labels[0]
+        for (x, label), (following, _) in zip(found, found[1:], strict=False):
+            assert int(x) + 6 * len(label) <= int(following)
+
+
 def test_a_histogram_counts_all() -> None:
     text = histogram("moved", [0.0, 1.0, 1.0, 3.0], "m")
     assert sum(float(value) for value in re.findall(r"<title>.*?: ([\d.]+)</title>", text)) == 4

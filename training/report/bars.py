@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 BAR, GAP, HEIGHT, TOP, BOTTOM = 26, 4, 110, 16, 30
-MOST_LABELS = 16
+MOST_BARS, LETTER = 16, 6  # at full width; pixels of a letter, at most
 
 
 def bars(title: str, labels: Sequence[str], values: Sequence[float], unit: str = "") -> str:
@@ -19,7 +19,8 @@ def bars(title: str, labels: Sequence[str], values: Sequence[float], unit: str =
         unit: of the values, in the title.
     """
     highest = max([*values, 0.0])
-    step, every = max(4, BAR * MOST_LABELS // max(len(values), MOST_LABELS)), -(-len(values) // MOST_LABELS)
+    step = max(4, BAR * MOST_BARS // max(len(values), MOST_BARS))
+    every = -(-LETTER * (1 + max(map(len, labels), default=0)) // (step + GAP))  # so that labels don't touch
     width = len(values) * (step + GAP) + 40
     parts = [f'<svg width="{width}" height="{HEIGHT + TOP + BOTTOM}" role="img">']
     for place, (label, value) in enumerate(zip(labels, values, strict=True)):

@@ -101,7 +101,7 @@ def _facts(numbers: SequenceNumbers) -> str:
             share = summary.get("depth", {}).get(camera, {}).get("share", {}).get("mean")
             covered = "" if share is None else f", {share:.2%} of the picture"
             rows.append(
-                [f"depth, {camera}", f"{numbers.with_depth[camera]} samples, {points.mean:.0f} pixels each "
+                [f"depth, {camera}", f"samples: {numbers.with_depth[camera]}, pixels of each: {points.mean:.0f} "
                  f"({points.low:.0f} to {points.high:.0f}){covered}"]
             )  # fmt: skip
         if numbers.labelled[camera]:
