@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -202,7 +203,7 @@ def test_labels_do_not_touch() -> None:
         text = bars("", labels, [1.0] * len(labels))
         found = re.findall(r'<text x="(\d+)" y="140" font-size="10">(.*?)<', text)
         assert len(found) >= 2 and found[0][1] == labels[0]
-        for (x, label), (following, _) in zip(found, found[1:], strict=False):
+        for (x, label), (following, _) in pairwise(found):
             assert int(x) + 6 * len(label) <= int(following)
 
 
