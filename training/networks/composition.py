@@ -13,7 +13,7 @@ is computed from these lines and taken away again, which makes the composed form
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from itertools import product
 from typing import NamedTuple
 
@@ -25,30 +25,49 @@ from training.networks.volume import TAPS, Volume
 
 
 class _Side(NamedTuple):
-    """Along one axis: all of the image's surroundings taken as image, or one side of the frame around it."""
+    """Along one axis: the whole image with what lies beyond it, or one side of the frame around it."""
 
     lines: slice  # of the input that matter there
     volume: slice  # the 3-D convolution's taps that reach there from these lines
     plane: slice  # the 2-D convolution's taps that reach there from inside
-    padding: int  # of the composed kernel
+    margin: int  # zeros around these lines for the 3-D convolution alone
+    padding: int  # zeros around these lines for the composed kernel
     at_end: bool
-    sign: int
 
 
 def _sides(kernel: int) -> tuple[_Side, _Side, _Side]:
+    """All, first, last: inside the image is all less first less last, along both axes."""
     reach = kernel // 2
     every = slice(None)
     return (
-        _Side(every, every, every, reach + 1, False, 1),
-        _Side(slice(0, 1), slice(2, 3), slice(0, reach), reach - 1, False, -1),
-        _Side(slice(-1, None), slice(0, 1), slice(reach + 1, kernel), reach - 1, True, -1),
+        _Side(every, every, every, 2, reach + 1, False),
+        _Side(slice(0, 1), slice(2, 3), slice(0, reach), 0, reach - 1, False),
+        _Side(slice(-1, None), slice(0, 1), slice(reach + 1, kernel), 0, reach - 1, True),
     )
 
 
-def _parts(kernel: int) -> Iterator[tuple[_Side, _Side]]:
-    """Inside = (all - first - last) rows times (all - first - last) columns, multiplied out; all times all is first."""
-    sides = _sides(kernel)
-    return product(sides, sides)
+def _inside(x: Tensor, kernel: int, convolve: Callable[[Tensor, _Side, _Side], Tensor]) -> Tensor:
+    """(all - first - last) rows times (all - first - last) columns of what `convolve` gives for each pair."""
+    every, *edges = _sides(kernel)
+
+    def along_columns(rows: _Side) -> Tensor:
+        lines = x[:, :, rows.lines]
+        part = convolve(lines, rows, every)
+        for columns in edges:
+            part = part - _place(convolve(lines[..., columns.lines], rows, columns), columns, part, axis=-1)
+        return part
+
+    total = along_columns(every)
+    for rows in edges:
+        total = total - _place(along_columns(rows), rows, total, axis=-2)
+    return total
+
+
+def _place(part: Tensor, side: _Side, whole: Tensor, axis: int) -> Tensor:
+    """`part` at its side of a map as long as `whole` along `axis`, zero elsewhere."""
+    rest = whole.shape[axis] - part.shape[axis]
+    padding = (rest, 0) if side.at_end else (0, rest)
+    return F.pad(part, padding if axis == -1 else (0, 0, *padding))
 
 
 def compose(volume: Tensor, plane: Tensor) -> Tensor:
@@ -93,10 +112,20 @@ def composed(x: Tensor, volume: Volume, plane: nn.Conv2d) -> Tensor:
     Args:
         x: (B, C, H, W) with H and W at least half the kernel of `plane`.
     """
-    total = F.conv2d(x, compose(volume.weight, plane.weight), padding=plane.kernel_size[0] // 2 + 1)
-    for rows, columns in list(_parts(plane.kernel_size[0]))[1:]:
-        total = total + rows.sign * columns.sign * _place(_frame(x, volume, plane, rows, columns), rows, columns, total)
-    return total + _bias(x, volume, plane)
+    kernel = plane.kernel_size[0]
+    every = _sides(kernel)[0]
+
+    def convolve(lines: Tensor, rows: _Side, columns: _Side) -> Tensor:
+        factors = _factors(volume, plane, rows, columns)
+        if rows == every and columns == every:
+            return F.conv2d(lines, compose(*factors), padding=every.padding)
+        # The frame is small: composing its kernels would cost more than two steps.
+        margins = (1, rows.margin, columns.margin)
+        outside = F.conv3d(lines.unsqueeze(1), factors[0].unsqueeze(1), padding=margins).flatten(1, 2)
+        return F.conv2d(outside, factors[1], padding=kernel // 2 - 1)
+
+    total = _inside(x, kernel, convolve) + _spread_bias(x, _bias_kernel(volume, plane))
+    return total if plane.bias is None else total + plane.bias.view(1, -1, 1, 1)
 
 
 class Composed(nn.Module):
@@ -107,42 +136,28 @@ class Composed(nn.Module):
     def __init__(self, volume: Volume, plane: nn.Conv2d) -> None:
         super().__init__()
         self.kernel_size = plane.kernel_size[0]
+        sides = _sides(self.kernel_size)
         with torch.no_grad():
-            for number, (rows, columns) in enumerate(_parts(self.kernel_size)):
-                part = compose(*_weights(volume, plane, rows, columns))
-                self.register_buffer(f"kernel{number}", rows.sign * columns.sign * part)
+            for rows, columns in product(sides, sides):
+                self.register_buffer(self._name(rows, columns), compose(*_factors(volume, plane, rows, columns)))
             self.register_buffer("bias_kernel", _bias_kernel(volume, plane))
             self.register_buffer("bias", None if plane.bias is None else plane.bias.detach().clone())
 
+    def _name(self, rows: _Side, columns: _Side) -> str:
+        sides = _sides(self.kernel_size)
+        return f"kernel_{sides.index(rows)}{sides.index(columns)}"
+
     def forward(self, x: Tensor) -> Tensor:
-        parts = list(_parts(self.kernel_size))
-        total = F.conv2d(x, self.get_buffer("kernel0"), self.bias, padding=self.kernel_size // 2 + 1)
-        for number, (rows, columns) in enumerate(parts[1:], start=1):
-            lines = x[:, :, rows.lines, columns.lines]
-            part = F.conv2d(lines, self.get_buffer(f"kernel{number}"), padding=(rows.padding, columns.padding))
-            total = total + _place(part, rows, columns, total)
-        return total + _spread_bias(x, self.get_buffer("bias_kernel"))
+        def convolve(lines: Tensor, rows: _Side, columns: _Side) -> Tensor:
+            kernel = self.get_buffer(self._name(rows, columns))
+            return F.conv2d(lines, kernel, padding=(rows.padding, columns.padding))
+
+        total = _inside(x, self.kernel_size, convolve) + _spread_bias(x, self.get_buffer("bias_kernel"))
+        return total if self.bias is None else total + self.bias.view(1, -1, 1, 1)
 
 
-def _weights(volume: Volume, plane: nn.Conv2d, rows: _Side, columns: _Side) -> tuple[Tensor, Tensor]:
+def _factors(volume: Volume, plane: nn.Conv2d, rows: _Side, columns: _Side) -> tuple[Tensor, Tensor]:
     return volume.weight[..., rows.volume, columns.volume], plane.weight[..., rows.plane, columns.plane]
-
-
-def _frame(x: Tensor, volume: Volume, plane: nn.Conv2d, rows: _Side, columns: _Side) -> Tensor:
-    """What one part of the frame adds, in two steps: it is small, so composing its kernels would cost more."""
-    volume_weight, plane_weight = _weights(volume, plane, rows, columns)
-    lines = x[:, :, rows.lines, columns.lines].unsqueeze(1)
-    padding = [0 if side.sign < 0 else 2 for side in (rows, columns)]
-    outside = F.conv3d(lines, volume_weight.unsqueeze(1), padding=[1, *padding]).flatten(1, 2)
-    return F.conv2d(outside, plane_weight, padding=plane.kernel_size[0] // 2 - 1)
-
-
-def _place(part: Tensor, rows: _Side, columns: _Side, whole: Tensor) -> Tensor:
-    """`part` at its side of a map of `whole`'s size, zero elsewhere."""
-    high, wide = (whole.shape[axis] - part.shape[axis] for axis in (-2, -1))
-    left, right = (wide, 0) if columns.at_end else (0, wide)
-    top, bottom = (high, 0) if rows.at_end else (0, high)
-    return F.pad(part, (left, right, top, bottom))
 
 
 def _bias_kernel(volume: Volume, plane: nn.Conv2d) -> Tensor:
@@ -152,11 +167,6 @@ def _bias_kernel(volume: Volume, plane: nn.Conv2d) -> Tensor:
 
 
 def _spread_bias(x: Tensor, kernel: Tensor) -> Tensor:
+    """(1, O, H, W): less near the border, where fewer taps see the 3-D convolution's biases."""
     ones = torch.ones(1, 1, x.shape[-2], x.shape[-1], dtype=kernel.dtype, device=x.device)
     return F.conv2d(ones, kernel, padding=kernel.shape[-1] // 2)
-
-
-def _bias(x: Tensor, volume: Volume, plane: nn.Conv2d) -> Tensor:
-    """(1, O, H, W): both convolutions' biases, less near the border, where fewer taps see the first's."""
-    spread = _spread_bias(x, _bias_kernel(volume, plane))
-    return spread if plane.bias is None else spread + plane.bias.view(1, -1, 1, 1)
