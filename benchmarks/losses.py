@@ -108,6 +108,7 @@ def losses(batch: Batch, sparse: Batch) -> list[tuple[str, int, Callable[[], Ten
     views, images = [blur(batch.target), blur(batch.partner)], batch.sources.flatten(0, 1)
     everywhere = torch.ones(BATCH, 1, 1, dtype=torch.bool)
     points, few = measured(batch.depth), measured(sparse.depth)
+    many = f"{len(points.u)} points"
     labels = batch.teacher, batch.confidence, batch.teacher_metric
     pair = K, batch.K_partner[:, 0], batch.T_partner_target
     rep = [K, sources.K, sources.T_source_target, sources.present, HEIGHT, WIDTH]
@@ -118,9 +119,9 @@ def losses(batch: Batch, sparse: Batch) -> list[tuple[str, int, Callable[[], Ten
         ("SSIM + L1, prepared", SCALES, lambda: photometric_error(prepared, warped).sum()),
         ("photometric, one scale alone", SCALES, lambda: photometric_loss(batch.target, sources, flat, K).loss),
         ("smoothness", SCALES, lambda: inverse_depth_smoothness(maps, edges)),
-        (f"reprojected, {len(points.u)} points", SCALES, lambda: reprojected_distance(points.of(flat), points, *rep).loss),
+        (f"reprojected, {many}", SCALES, lambda: reprojected_distance(points.of(flat), points, *rep).loss),
         (f"reprojected, {len(few.u)} points", SCALES, lambda: reprojected_distance(few.of(flat), few, *rep).loss),
-        (f"berHu, {len(points.u)} points", SCALES, lambda: supervised_loss(points.of(flat), points, "berhu")),
+        (f"berHu, {many}", SCALES, lambda: supervised_loss(points.of(flat), points, "berhu")),
         ("distillation", 1, lambda: sum(distillation_loss(flat, *labels))),
         ("scale-shift-invariant", 1, lambda: scale_shift_invariant(flat, batch.teacher, batch.depth.isnan(), 0.2)),
         ("direct alignment", 2, lambda: direct_alignment(*views, flat, *pair, everywhere).total),
