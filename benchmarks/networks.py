@@ -1,7 +1,6 @@
 """Times the depth networks against their plain forms: composed packing, unpooling without zeros. One thread.
 
-    python benchmarks/networks.py [--size 192x640] [--batch 1] [--calls 3] [--only
-    packing|packnet|upprojection|networks]
+    python -m benchmarks.networks [--size 192x640] [--batch 1] [--calls 3] [--only packing]
 
 `forward` is evaluation, `step` forward and backward. Times are CPU time of this process, the least of several calls;
 calls of the forms that are compared are interleaved. `fixed` has its kernels composed beforehand, as an exported file

@@ -1,9 +1,8 @@
-"""What a depth network predicts: inverse depth between two bounds, at one or more scales."""
+"""What a depth network predicts: inverse depth between two bounds."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 
 class InverseDepthHead(nn.Module):
@@ -27,17 +26,3 @@ def bounded_inverse_depth(unit: Tensor, min_depth: float, max_depth: float) -> T
     Metres where training saw a scale; else in the scale that the pose network chose, and the bounds bound that.
     """
     return 1.0 / max_depth + unit * (1.0 / min_depth - 1.0 / max_depth)
-
-
-def at_full_resolution(scales: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Each scale brought bilinearly, in one step, to the size of the first (paper 1, section 3.1).
-
-    Args:
-        scales: (B, 1, H / 2^k, W / 2^k) inverse depth, finest first.
-
-    Returns:
-        As many of (B, 1, H, W), pixel centres aligned as everywhere here (`align_corners=False`).
-    """
-    size = scales[0].shape[-2:]
-    resized = (F.interpolate(scale, size=size, mode="bilinear", align_corners=False) for scale in scales[1:])
-    return (scales[0], *resized)

@@ -50,10 +50,10 @@ class PackNet(nn.Module):
     size, with 4 filters in place of 8.
 
     Paper 1 refers to its reference 9 for the architecture and changes what happens to the outputs: each is brought
-    straight to full resolution (`inverse_depth.at_full_resolution`; the baseline row of its table 1 uses them as they
-    are). Inside, a coarser map is doubled by repetition and joins the next finer stage, unitless, so that a change of
-    the depth range changes no features. Skips are concatenated. Dropout is off unless asked for, as in the published
-    code.
+    straight to full resolution (`training.geometry.sampling.upsample`, which the losses call; the baseline row of its
+    table 1 uses them as they are). Inside, a coarser map is doubled by repetition and joins the next finer stage,
+    unitless, so that a change of the depth range changes no features. Skips are concatenated. Dropout is off unless
+    asked for, as in the published code.
     """
 
     reduction = 1  # pixels of the input that a pixel of the finest map is wide

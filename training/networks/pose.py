@@ -16,9 +16,9 @@ class PoseNet(nn.Module):
     Seven convolutions of stride 2 with rectifiers, a 1x1 convolution to six channels, averaged over the image. It is
     run once for each source. No normalisation layers: neither paper names any.
 
-    Convention: the six numbers are translation x, y, z, then Euler angles about x, y, z in radians, and mean
-    `T_source_target`: p_source = T_source_target @ p_target, optical frames. Translation is in metres where training
-    saw a scale, else in the scale of the depth network trained beside it.
+    Convention: the six numbers are those of `training.geometry.rigid.transform_from_vector`, translation first. They
+    mean `T_source_target`: p_source = T_source_target @ p_target, optical frames. Translation is in metres where
+    training saw a scale, else in the scale of the depth network trained beside it.
     """
 
     def __init__(self) -> None:
