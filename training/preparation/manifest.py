@@ -49,6 +49,7 @@ def sequence_manifest(
         "kind": found.kind,
         "source": found.place if found.kind == "sim" else "",
         "options": options.entry(),
+        "lists": {split: file_hash(Path(path)) for split, path in options.lists.items()},
         "inputs": inputs,
         "outputs": outputs,
     }
@@ -61,7 +62,7 @@ def check_same(folder: Path, found: Found, options: DatasetOptions, source: Fram
         raise ConfigError(f"{str(folder)!r} is in the way: it isn't a sequence of ours; choose another OUT")
     made = json.loads(path.read_text())
     now = sequence_manifest(found, options, [], {})
-    for key in ("format", "version", "kind", "source", "options"):
+    for key in ("format", "version", "kind", "source", "options", "lists"):
         if made[key] != now[key]:
             changed = [name for name in now[key] if made[key].get(name) != now[key][name]] if key == "options" else key
             raise ConfigError(

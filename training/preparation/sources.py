@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from depth_perception.bags.files import SUFFIXES
-from depth_perception.errors import BagError
+from depth_perception.errors import BagError, ConfigError
 from training.preparation.bag_source import BagSource
 from training.preparation.kitti_odometry import kitti_odometry, odometry_sequences
 from training.preparation.kitti_raw import drives, kitti_raw
@@ -44,6 +44,8 @@ def find_sources(given: list[str]) -> list[Found]:
 def open_source(found: Found, options: DatasetOptions) -> FrameSource:
     """Raises BagError, CalibrationError, ConfigError: it can't be used, and why."""
     path = Path(found.place)
+    if found.kind != "kitti_raw" and (options.lists or options.depth == "annotated"):
+        raise ConfigError(f"lists of frames and annotated depth belong to KITTI raw drives; {found.place!r} is none")
     if found.kind == "sim":
         return SimSource(found.place, options)
     if found.kind == "kitti_raw":

@@ -32,6 +32,31 @@ def test_only_images_and_only_lidar(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+def test_a_sensor_that_is_not_wanted(tmp_path: Path) -> None:
+    sequence, _ = made(tmp_path, RigBag(frames=3, stereo=True), lidar="none", right="none", odom="none")
+    (sample, *_) = sequence.samples()
+    assert sample.depth == {} and sample.motion_m is None and list(sequence.calibration.cameras) == ["left"]
+
+
+def test_two_lidars_need_a_choice(tmp_path: Path) -> None:
+    content = RigBag(frames=3).messages()
+    content += [("/lidar/rear", log, message) for topic, log, message in content if topic == CLOUD]
+    bag = rec.rosbag2(tmp_path / "bag", content)
+    (outcome,) = make_dataset([str(bag)], tmp_path / "out", ALL_TRAIN)
+    assert "['/lidar/points', '/lidar/rear']: choose one (--lidar TOPIC)" in outcome.error
+    (outcome,) = make_dataset([str(bag)], tmp_path / "out", DatasetOptions(lidar="/lidar/rear", split="1,0,0"))
+    assert outcome.error == "" and sequences(tmp_path / "out")[0].samples()[0].depth
+    (outcome,) = make_dataset([str(bag)], tmp_path / "no", DatasetOptions(lidar="/lidar/top"))
+    assert "--lidar '/lidar/top' isn't there" in outcome.error
+
+
+def test_what_belongs_to_kitti_is_refused(tmp_path: Path) -> None:
+    bag = RigBag(frames=3).write(tmp_path / "bag")
+    for options in (DatasetOptions(train_list="list.txt"), DatasetOptions(depth="annotated")):
+        (outcome,) = make_dataset([str(bag)], tmp_path / "out", options)
+        assert "belong to KITTI raw drives" in outcome.error and not (tmp_path / "out").exists()
+
+
 def test_missing_camera_info_names_the_remedy_which_works(tmp_path: Path) -> None:
     bag = RigBag(frames=4, info=False).write(tmp_path / "bag")
     (outcome,) = make_dataset([str(bag)], tmp_path / "out", ALL_TRAIN)

@@ -94,6 +94,10 @@ def test_lists_decide_the_split(tmp_path: Path) -> None:
     assert {sample.index: sample.split for sample in sequence.samples()} == {1: "train", 2: "train", 4: "val"}
     assert sequence.samples()[0].context == (0, 2) and sequence.image_path(0).is_file()
     assert sequence.summary()["rejected"] == {"not in the list": {"count": 3, "example": ""}}
+    (tmp_path / "other.txt").write_text("2011_09_26/2011_09_26_drive_0001_sync 0000000003 l\n")  # as long as it was
+    options = DatasetOptions(split="1,0,0", image_format="png", test_list=str(tmp_path / "other.txt"), **lists)
+    (outcome,) = make_dataset([str(tmp_path / "kitti")], tmp_path / "out", options)
+    assert "was made with another lists" in outcome.error
 
 
 def test_a_list_without_frames_is_refused(tmp_path: Path) -> None:
