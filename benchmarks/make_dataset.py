@@ -38,7 +38,7 @@ from depth_perception.camera import CameraModel
 from depth_perception.sim.odometry import OdometrySample
 from depth_perception.sim.sensor_messages import POINT, odometry_message
 from training.dataset_folder import Sequence, sequences
-from training.dataset_writer import JPEG_QUALITY, depth_code
+from training.dataset_writer import JPEG_QUALITY, encoded_depth
 from training.preparation.bag_source import BagSource
 from training.preparation.jobs import Job, make_sequence
 from training.preparation.options import DatasetOptions
@@ -75,7 +75,7 @@ class Alone:
             self._picture(raw.channel, message)
             count += 1
         for values in self._depths if depth else ():
-            cv2.imencode(".png", depth_code(values), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+            encoded_depth(values)
         return count
 
     def _picture(self, channel: Channel, message: Any) -> None:

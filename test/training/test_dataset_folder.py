@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from depth_perception.camera import CameraModel
 from depth_perception.errors import ConfigError
 from training.dataset_folder import Rejected, Sample, Sequence, SequenceCalibration, read_depth, sequences
-from training.dataset_writer import SequenceWriter, depth_code, file_hash, write_json
+from training.dataset_writer import SequenceWriter, depth_code, encoded_depth, file_hash, write_json
 
 K = np.array([[100.0, 0, 20.5], [0, 90.0, 11.25], [0, 0, 1]])
 T = np.array([[0.0, -1, 0, 0.5], [1, 0, 0, 0.25], [0, 0, 1, -2.0], [0, 0, 0, 1]])
@@ -114,6 +114,15 @@ def test_depth_code_by_hand() -> None:
 def test_depth_comes_back_within_half_a_step(metres: float) -> None:
     code = depth_code(np.array([[metres]], np.float32))
     assert abs(code[0, 0] / 256.0 - metres) <= 0.5 / 256.0 + 1e-5
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.4, 0.9, 1.0])
+def test_sparse_and_dense_depth_come_back(tmp_path: Path, share: float) -> None:
+    rng = np.random.default_rng(0)
+    steps = rng.integers(1, 65535, (24, 40))
+    depth = np.where(rng.random((24, 40)) < share, steps / 256, np.nan).astype(np.float32)
+    (tmp_path / "depth.png").write_bytes(encoded_depth(depth))
+    np.testing.assert_array_equal(read_depth(tmp_path / "depth.png"), depth)
 
 
 def test_jpeg_is_near(tmp_path: Path) -> None:
