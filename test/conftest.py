@@ -16,6 +16,9 @@ collect_ignore = [] if importlib.util.find_spec("torch") else ["training"]
 if importlib.util.find_spec("triton"):  # before any test renders: see training/__init__.py
     import triton  # noqa: F401
 
+# Before mujoco is imported anywhere: it reads this once, and without a display its own choice aborts.
+os.environ.setdefault("MUJOCO_GL", "egl")
+
 # Before rclpy is imported anywhere: tests talk to nobody but themselves.
 os.environ.setdefault("ROS_DOMAIN_ID", str(20 + os.getpid() % 80))
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"

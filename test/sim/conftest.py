@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
-
-os.environ.setdefault("MUJOCO_GL", "egl")
 
 from depth_perception.camera import CameraModel
 from depth_perception.errors import SimulatorError
