@@ -23,7 +23,7 @@ class Volume(nn.Module):
         nn.init.xavier_uniform_(self.weight.unsqueeze(1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """As a 2-D convolution, seven times faster on a CPU: each channel with its neighbours is an image of three."""
+        """As a 2-D convolution, twice as fast on a CPU: each channel with its two neighbours is an image of three."""
         batch, channels, height, width = x.shape
         padded = F.pad(x, (0, 0, 0, 0, 1, 1))
         neighbours = torch.stack([padded[:, shift : shift + channels] for shift in range(TAPS)], dim=2)

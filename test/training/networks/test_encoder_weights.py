@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from depth_perception.errors import ModelError
+from depth_perception.errors import ConfigError, ModelError
+from training.networks.depth_network import make_depth_network
 from training.networks.encoder_weights import load_encoder
 from training.networks.resnet import ResNetEncoder
 
@@ -90,6 +91,17 @@ def test_a_wrong_file_names_what_is_missing_and_unexpected(tmp_path: Path) -> No
 def test_papers_striding_refuses_torchvisions_weights(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="strided_kernel=3"):
         load_encoder(ResNetEncoder(50, strided_kernel=1), tmp_path / "any.pth")
+
+
+def test_a_network_made_with_weights(tmp_path: Path) -> None:
+    torch.save(torchvision_state(18), tmp_path / "resnet18.pth")
+    network = make_depth_network("resnet18_upprojection", encoder_weights=tmp_path / "resnet18.pth")
+    assert torch.equal(network.encoder.conv1.weight, torchvision_state(18)["conv1.weight"])
+    assert network.encoder.strided_kernel == 3
+    with torch.device("meta"):
+        assert make_depth_network("resnet50_upprojection").encoder.strided_kernel == 1  # figure 5 of paper 2
+    with pytest.raises(ConfigError, match=r"'packnet' takes no encoder weights"):
+        make_depth_network("packnet", encoder_weights=tmp_path / "resnet18.pth")
 
 
 class Harmful:
