@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import grid_sample
 
+from training.geometry.pinhole import pixel_grid
+from training.geometry.reprojection import SLACK
+from training.geometry.sampling import sample
 from training.losses.photometric import photometric_error
 
 
@@ -23,18 +25,12 @@ def warp_affine(source: Tensor, source_from_target: Tensor) -> tuple[Tensor, Ten
         warped (B, C, H, W), and inside (B, 1, H, W) bool: False where the pixel lies off the source.
     """
     height, width = source.shape[-2:]
-    v, u = torch.meshgrid(
-        torch.arange(height, dtype=source.dtype, device=source.device),
-        torch.arange(width, dtype=source.dtype, device=source.device),
-        indexing="ij",
-    )
-    target = torch.stack([u, v, torch.ones_like(u)], dim=-1)  # (H, W, 3)
-    pixel = torch.einsum("hwk,bik->bhwi", target, source_from_target.to(source.dtype))  # (B, H, W, 2)
-    size = pixel.new_tensor([width, height])
-    slack = 1e-3  # rounding must not drop the border of an exact flip
-    inside = ((pixel >= -slack) & (pixel <= size - 1 + slack)).all(dim=-1).unsqueeze(1)
-    grid = (2 * pixel + 1) / size - 1  # -1 and 1 are the outer edges of the border pixels: align_corners=False
-    return grid_sample(source, grid, mode="bilinear", padding_mode="border", align_corners=False), inside
+    u, v = pixel_grid(source)
+    A = source_from_target.to(source.dtype)[..., None, None]
+    pixel = torch.stack([A[:, i, 0] * u + (A[:, i, 1] * v + A[:, i, 2]) for i in (0, 1)], dim=-1)  # (B, H, W, 2)
+    limit = pixel.new_tensor([width - 1 + SLACK, height - 1 + SLACK])
+    inside = ((pixel >= -SLACK) & (pixel <= limit)).all(dim=-1).unsqueeze(1)
+    return sample(source, pixel), inside
 
 
 def consistency_loss(

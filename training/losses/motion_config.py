@@ -20,6 +20,7 @@ class MotionConfig:
     native_scales: bool = False  # photometric and smoothness at each scale's own size (PackNet-SfM), not at full size
     stereo: bool = False  # the stereo partner is one more source, of known motion
     smoothness: float = 1e-3  # eq. 5
+    smooth_depth: bool = False  # eq. 5 by the letter, on depth in metres; else on inverse depth over its mean
     reprojected: float = 0.0  # eq. 6; of pixels / fx. 1e4 in the paper, which doesn't say the unit
     reprojected_warmup: int = 0  # iterations over which its weight grows from 0
     pose_gradient: PoseGradient = "full"  # of the reprojected distance, see `restrict_pose_gradient`

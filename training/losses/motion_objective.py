@@ -19,7 +19,7 @@ from training.losses.measured import Measured, measured
 from training.losses.motion_config import MotionConfig
 from training.losses.photometric import reference
 from training.losses.reprojected import reprojected_distance, restrict_pose_gradient
-from training.losses.smoothness import edge_weights, inverse_depth_smoothness
+from training.losses.smoothness import edge_weights, inverse_depth_smoothness, weighted_slopes
 from training.losses.sources import reduced, temporal, with_partner
 from training.losses.supervised import supervised_loss
 from training.losses.terms import LossTerms, Prediction, weighted_sum
@@ -121,7 +121,11 @@ def smoothness(given: Given, measures: Measures) -> Tensor:
     for scale, maps in enumerate(given.prediction.inverse_depth if given.config.native_scales else given.full):
         if scale == 0 or given.config.native_scales:
             edges = edge_weights(avg_pool2d(image, 2**scale) if scale else image)
-        losses.append(0.5**scale * inverse_depth_smoothness(maps, edges))
+        if given.config.smooth_depth:
+            loss = weighted_slopes(depth_from_inverse(maps, given.config.farthest_m), edges)
+        else:
+            loss = inverse_depth_smoothness(maps, edges)
+        losses.append(0.5**scale * loss)
     return torch.stack(losses).mean()
 
 

@@ -25,7 +25,7 @@ MOTION: dict[str, MotionConfig] = {
     "robot": MotionConfig(
         stereo=False,  # set where the robot has a pair
         reprojected=10.0,  # by validation
-        pose_gradient="none",  # the only one that was safe at every weight, see `reprojected`
+        pose_gradient="none",  # the motion can't collapse, see `reprojected`
         supervised=0.1,  # by validation
         norm="berhu",
         velocity=0.1,  # by validation

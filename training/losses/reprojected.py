@@ -13,11 +13,12 @@ it is a cone around t = 0, whose slope is the inverse depth's error times the pi
   the start of training from scratch. It ends when depth is right.
 - At exactly t = 0 the gradient is taken as 0: a pose that has collapsed gets no help from here.
 
-benchmarks/reprojected_gradient.py optimises one small scene, depth and poses as free numbers. From scratch, at the
-paper's weight of 1e4 with the pose's whole gradient (pixels / fx here), both motions end at 0 and depth is right only
-where it is measured; at weight 1 they grow. With the gradient in the pose cut ("none") depth and motion become right at
-every weight. A warm-up only delays the collapse, and velocity supervision resists it only with a weight of about the
-same size. So `measures["translation_ratio"]` belongs in every log.
+benchmarks/reprojected_gradient.py optimises one small scene, depth and two motions as free numbers. From scratch, at
+the paper's weight of 1e4 with the pose's whole gradient (pixels / fx here), both motions end at 0 and depth is right
+only where it is measured; at weight 1 they grow. With the gradient in the pose cut ("none") depth is within 3 %
+everywhere, at each weight from 1 to 1e4. A warm-up of 200 steps doesn't prevent the collapse, nor does velocity
+supervision with weight 1; with weight 1e4 it does, at the cost of the unmeasured half. `measures["translation_ratio"]`
+shows a collapse.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def inverse_depth_smoothness(inverse_depth: Tensor, weights: EdgeWeights) -> Ten
 
     The paper writes it on depth. Divided by the mean it doesn't fall when all depths grow together (Wang et al. 2018,
     "Learning depth from monocular videos using direct methods"): without that, the term pulls a prediction whose scale
-    nothing fixes toward zero. For the paper's letter call `weighted_slopes` on depth.
+    nothing fixes toward zero. For the paper's letter: `weighted_slopes` on depth.
 
     Args:
         inverse_depth: (B, 1, H, W), positive.

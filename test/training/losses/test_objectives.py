@@ -19,6 +19,7 @@ from training.losses.measured import measured
 from training.losses.motion_config import MotionConfig
 from training.losses.motion_objective import motion_objective
 from training.losses.recipes import MOTION, STEREO
+from training.losses.smoothness import edge_aware_smoothness
 from training.losses.stereo_alignment import fade_in
 from training.losses.stereo_objective import StereoConfig, stereo_objective
 from training.losses.terms import LossTerms, Prediction
@@ -108,6 +109,17 @@ class TestTerms:
         assert motion_objective(batch, prediction, only(supervised=1.0), 0).total.item() == pytest.approx(
             sum(errors) / 4
         )
+
+    def test_smoothness_halves_per_scale(self) -> None:
+        batch, prediction = full_batch(), networks_output()
+        maps = [upsample(one, HEIGHT, WIDTH) for one in prediction.inverse_depth]
+        each = [edge_aware_smoothness(one / one.mean(dim=(-2, -1), keepdim=True), batch.target).item() for one in maps]
+        expected = sum(0.5**scale * one for scale, one in enumerate(each)) / 4
+        assert motion_objective(batch, prediction, only(smoothness=1.0), 0).total.item() == pytest.approx(expected)
+        each = [edge_aware_smoothness(1 / one, batch.target).item() for one in maps]
+        expected = sum(0.5**scale * one for scale, one in enumerate(each)) / 4
+        by_letter = only(smoothness=1.0, smooth_depth=True)
+        assert motion_objective(batch, prediction, by_letter, 0).total.item() == pytest.approx(expected)
 
     def test_without_a_pose_network_odometry_moves_the_views(self) -> None:
         batch = full_batch()
