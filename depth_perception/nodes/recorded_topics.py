@@ -91,11 +91,11 @@ class RecordedTopics:
 
     def _take(self, topic: Topic, data: bytes, info: dict[str, Any]) -> None:
         """A message came. Its log time is when the middleware received it, or the simulated clock's."""
-        received = info.get("received_timestamp") or time.time_ns()
-        published = info.get("source_timestamp") or received
+        arrived = info.get("received_timestamp") or time.time_ns()
+        received, published = arrived, info.get("source_timestamp") or arrived
         if self._simulated:
             received = published = self._node.get_clock().now().nanoseconds
         number = info.get("publication_sequence_number")
         if number not in UNSUPPORTED:
             self._recorder.statistics.numbered(topic.name, info["publisher_gid"]["data"], number)
-        self._recorder.put(Message(topic, received, published, data))
+        self._recorder.put(Message(topic, received, published, data), arrived)

@@ -77,9 +77,13 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
-    def put(self, message: Message) -> None:
-        """Take a message; one thread. Never waits for the disk."""
-        self.statistics.add(message.topic.name, message.log_time_ns, len(message.data))
+    def put(self, message: Message, arrived_ns: int | None = None) -> None:
+        """Take a message; one thread. Never waits for the disk.
+
+        `arrived_ns` is the system's time of receipt, for rates and gaps, where the log time is a simulated clock's.
+        """
+        at_ns = message.log_time_ns if arrived_ns is None else arrived_ns
+        self.statistics.add(message.topic.name, at_ns, len(message.data))
         if self.recording or self.config.snapshot.enabled or message.topic.is_repeated:
             self.inbox.put(message)
 

@@ -26,14 +26,14 @@ class TopicStatistics:
     _usual_s: float = 0.0
     _recent: deque[float] = field(default_factory=lambda: deque(maxlen=300))
 
-    def add(self, log_time_ns: int, size: int) -> None:
+    def add(self, arrived_ns: int, size: int) -> None:
         """A message came."""
         if self.messages:
-            self._interval((log_time_ns - self._last_ns) * 1e-9)
-        self._last_ns = log_time_ns
+            self._interval((arrived_ns - self._last_ns) * 1e-9)
+        self._last_ns = arrived_ns
         self.messages += 1
         self.bytes += size
-        self._recent.append(log_time_ns * 1e-9)
+        self._recent.append(arrived_ns * 1e-9)
 
     def _interval(self, seconds: float) -> None:
         if self.messages >= USUAL_AFTER and seconds > max(GAP_FACTOR * self._usual_s, GAP_MIN_S):
@@ -56,9 +56,9 @@ class Statistics:
         self.dropped: Counter[str] = Counter()  # received, but not written: the queue was full, or the disk
         self._sequence: dict[tuple[str, bytes], int] = {}  # (topic, publisher) → last number
 
-    def add(self, name: str, log_time_ns: int, size: int) -> None:
+    def add(self, name: str, arrived_ns: int, size: int) -> None:
         """A message came."""
-        self.of(name).add(log_time_ns, size)
+        self.of(name).add(arrived_ns, size)
 
     def numbered(self, name: str, publisher: bytes, number: int) -> None:
         """The publisher's own number of a message, from 1: holes are messages that never reached us."""
