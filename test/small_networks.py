@@ -11,7 +11,7 @@ from training.networks.packnet import PackNet, PackNetWidths
 from training.networks.real_time import RealTimeDepth
 from training.networks.resnet_upprojection import ResNetUpProjection
 
-TINY = PackNetWidths(16, (16, 16, 32, 32, 48), 4, (1, 1, 1, 1))
+TINY = PackNetWidths(32, (32, 32, 32, 32, 64), 4, (1, 1, 1, 1))  # two channels a group, or biases would do nothing
 SMALL: dict[str, Callable[[], DepthNetwork]] = {
     "packnet": lambda: PackNet(TINY, 0.5, 80.0),
     "resnet_upprojection": lambda: ResNetUpProjection(18),
