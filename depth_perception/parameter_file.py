@@ -61,17 +61,21 @@ def _number(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:g}"
 
 
-def _on_simulator(config: SimConfig) -> str:
+def _on_simulator(config: SimConfig, node: str) -> str:
+    """For the depth node or the recorder, which has no `scan`."""
     camera, lidar, scan = config.camera, config.lidar, config.scan
     assert camera is not None and lidar is not None and scan is not None
     T_cam_base = np.linalg.inv(camera.T_body_camera())
-    lines = (
-        "# Parameters of the depth node on the simulated robot: how its sensors are mounted.",
-        "/**:",
-        "  ros__parameters:",
+    level = (
         "    scan:",
         f"      camera_height: {camera.position[2]}",
         f"      camera_pitch: {math.radians(camera.pitch_deg):.4f}",
+    )
+    lines = (
+        f"# Parameters of the {node} on the simulated robot: how its sensors are mounted.",
+        "/**:",
+        "  ros__parameters:",
+        *(level if node == "depth node" else ()),
         "    lidar:",
         f'      T_cam_lidar: "{transform_text(T_cam_base @ lidar.T_body_lidar())}"',
         "    laser:",
@@ -92,8 +96,9 @@ def shipped() -> dict[str, str]:
     """File name → text of every parameter file in config/."""
     return {
         "depth.yaml": render(options(DepthConfig), "Parameters of the depth node, at their defaults. " + ADVICE),
-        "depth_simulated.yaml": _on_simulator(SimConfig()),
+        "depth_simulated.yaml": _on_simulator(SimConfig(), "depth node"),
         "recorder.yaml": render(options(RecorderConfig), "Parameters of the recorder, at their defaults. " + ADVICE),
+        "recorder_simulated.yaml": _on_simulator(SimConfig(), "recorder"),
         "simulator.yaml": render(options(SimulatorConfig), "Parameters of the simulated robot, at their defaults."),
     }
 

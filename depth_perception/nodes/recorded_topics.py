@@ -14,6 +14,7 @@ from depth_perception.recording.recorder import Recorder
 from depth_perception.recording.records import Message, Topic
 from depth_perception.recording.roles import Selection, Wanted
 
+RESENT_NS = 5_000_000_000  # the middleware repeats within this, or never
 UNSUPPORTED = (None, 0, 2**64 - 1)  # what a middleware without sequence numbers gives
 
 
@@ -29,6 +30,7 @@ class RecordedTopics:
         self._heard: dict[str, RawSubscription] = {}
         self._notes: dict[str, str] = {}  # topic → what a person should know about it
         self._mismatches: dict[str, str] = {}  # likewise, of QoS
+        self._latest_ns: dict[str, int] = {}  # topic → log time of its last message
 
     @property
     def notes(self) -> dict[str, str]:
@@ -95,7 +97,19 @@ class RecordedTopics:
         received, published = arrived, info.get("source_timestamp") or arrived
         if self._simulated:
             received = published = self._node.get_clock().now().nanoseconds
+        else:
+            received = self._in_order(topic.name, received)
         number = info.get("publication_sequence_number")
         if number not in UNSUPPORTED:
             self._recorder.statistics.numbered(topic.name, info["publisher_gid"]["data"], number)
         self._recorder.put(Message(topic, received, published, data), arrived)
+
+    def _in_order(self, name: str, received_ns: int) -> int:
+        """What was lost and sent again comes before later messages, though these were received first: readers of the
+        file, which go by log time, shall see a topic's messages in that order too. A clock that is set back isn't this.
+        """
+        latest_ns = self._latest_ns.get(name, 0)
+        if received_ns < latest_ns < received_ns + RESENT_NS:
+            return latest_ns
+        self._latest_ns[name] = received_ns
+        return received_ns

@@ -295,6 +295,21 @@ def test_a_type_that_is_not_installed_is_named() -> None:
     assert topics.notes["/strange"].startswith("not recorded: its type no_such_msgs/msg/Thing isn't installed here")
 
 
+def test_what_was_sent_again_keeps_its_place_before_later_messages() -> None:
+    """A reliable reader gets 1, 2, 3 in order although 3 was received first; readers of the file go by log time."""
+    put: list[Any] = []
+    recorder: Any = SimpleNamespace(statistics=Statistics(), put=lambda message, arrived: put.append(message))
+    graph: Any = Graph({})
+    topics = RecordedTopics(graph, RecorderConfig(), recorder)
+    eye, other = (SimpleNamespace(name=name) for name in ("/eye", "/other"))
+    second = 10**9
+    for topic, received in ((eye, 400), (eye, 420), (other, 410), (eye, 300), (eye, 430), (eye, 430 - 6 * second)):
+        info = {"received_timestamp": 10 * second + received, "source_timestamp": 10 * second + received - 1}
+        topics._take(topic, b"", info)
+    assert [message.log_time_ns - 10 * second for message in put] == [400, 420, 410, 420, 430, 430 - 6 * second]
+    assert put[3].publish_time_ns == 10 * second + 299
+
+
 def test_calibration_is_recorded_though_nobody_asked(robot: Robot, tmp_path: Path) -> None:
     infos = robot.node.create_publisher(CameraInfo, "/eye/camera_info", 5)
     images = robot.node.create_publisher(Image, "/eye/image_raw", 5)

@@ -24,7 +24,8 @@ from training.preparation.moments import pose_at, turn_at
 from training.preparation.options import DatasetOptions
 from training.preparation.source_frame import Rig
 
-_KEPT = 8  # turns, images
+_TURNS_KEPT = 8
+_IMAGES_KEPT = 16  # half a second at 30 Hz: as long as an image waits for a sensor that has fallen silent
 _POSES_KEPT = 128
 _GREY = ("mono8", "8uc1")
 _REMEDY = {"lidar": ": if its clock differs from the camera's, say --lidar-offset-s"}
@@ -44,9 +45,10 @@ class BagSensors:
     def __init__(self, bag: Bag, topics: RigTopics, rig: Rig, options: DatasetOptions, damaged: dict[str, int]) -> None:
         """`damaged` counts complaints about messages that can't be read."""
         self._bag, self._topics, self._rig, self._options, self._damaged = bag, topics, rig, options, damaged
-        self._lidar: StampBuffer[_Cloud] = StampBuffer(_KEPT)
-        self._right: StampBuffer[RawMessage] = StampBuffer(_KEPT)
-        self._depth: StampBuffer[RawMessage] = StampBuffer(_KEPT)
+        self._lidar: StampBuffer[_Cloud] = StampBuffer(_TURNS_KEPT)
+        self._right: StampBuffer[RawMessage] = StampBuffer(_IMAGES_KEPT)
+        self._depth: StampBuffer[RawMessage] = StampBuffer(_IMAGES_KEPT)
+        self._truth: StampBuffer[RawMessage] = StampBuffer(_IMAGES_KEPT)
         self._odom: StampBuffer[None] = StampBuffer(_POSES_KEPT)
         self._track = OdometryTrack() if topics.odom else None
         self._poses = 0
@@ -69,6 +71,8 @@ class BagSensors:
             self._right.add(stamp_ns, raw)
         elif topic == topics.depth_image:
             self._depth.add(stamp_ns, raw)
+        elif topic == topics.truth_image:
+            self._truth.add(stamp_ns, raw)
 
     def _add_odometry(self, raw: RawMessage) -> None:
         assert self._track is not None
@@ -107,21 +111,31 @@ class BagSensors:
     # ---------------------------------------------------------------------------------------------- choice
 
     def reach(self, stamp_ns: int) -> bool:
-        """True once every sensor has gone past this time, so that what is nearest to it is known."""
-        topics = self._topics
-        newest = [self._lidar.newest_ns()] if topics.lidar else []
-        newest += [self._right.newest_ns()] if topics.right else []
-        newest += [self._depth.newest_ns()] if topics.depth_image else []
+        """True once every sensor has gone past this time, so that what is nearest to it is known.
+
+        A message that the middleware had to send again may come after later ones: while nothing near enough has come,
+        a sensor isn't past.
+        """
+        topics, options = self._topics, self._options
         # One pose alone says nothing of the time around it
-        newest += [self._odom.newest_ns() if self._poses > 1 else None] if topics.odom else []
-        return all(ns is not None and ns >= stamp_ns for ns in newest)
+        odom_ns = self._odom.newest_ns() if self._poses > 1 else None
+        return (
+            (topics.lidar is None or _past(self._lidar, stamp_ns, options.lidar_tolerance_s))
+            and (topics.right is None or _past(self._right, stamp_ns, options.right_tolerance_s))
+            and (topics.depth_image is None or _past(self._depth, stamp_ns, options.right_tolerance_s))
+            and (topics.truth_image is None or _past(self._truth, stamp_ns, 0.0))
+            and (topics.odom is None or (odom_ns is not None and odom_ns >= stamp_ns))
+        )
 
     def around(self, stamp_ns: int) -> dict[str, Any]:
         """The fields of a `SourceFrame` that sensors fill, for an image of this stamp."""
-        frame: dict[str, Any] = {"sync_ms": {}, "missing": {}, "depth": {}}
+        frame: dict[str, Any] = {"sync_ms": {}, "missing": {}, "depth": {}, "truth": {}}
         self._fill_right(frame, stamp_ns)
         self._fill_turn(frame, stamp_ns)
-        self._fill_depth(frame, stamp_ns)
+        topics, within_s = self._topics, self._options.right_tolerance_s
+        self._fill_depth(topics.depth_image, self._depth, stamp_ns, within_s, "depth", frame)
+        # Of another time, exact depth isn't exact
+        self._fill_depth(topics.truth_image, self._truth, stamp_ns, 0.0, "truth", frame)
         self._fill_pose(frame, stamp_ns)
         return frame
 
@@ -161,16 +175,20 @@ class BagSensors:
         turn_ns = stamp_ns + round(frame["sync_ms"]["lidar"] * 1e6)
         frame["turn"] = turn_at(cloud.points, turn_ns, T_left_lidar, T_left_body, self._track, stamp_ns)
 
-    def _fill_depth(self, frame: dict[str, Any], stamp_ns: int) -> None:
-        if self._topics.depth_image is None:
+    def _fill_depth(
+        self, topic: str | None, buffer: StampBuffer[RawMessage], stamp_ns: int, within_s: float, name: str,
+        frame: dict[str, Any],
+    ) -> None:  # fmt: skip
+        """The depth image nearest in time as `frame[name]["left"]`."""
+        if topic is None:
             return
-        raw = self._nearest(self._depth, stamp_ns, self._options.right_tolerance_s, "depth_image", frame)
+        raw = self._nearest(buffer, stamp_ns, within_s, f"{name}_image", frame)
         if raw is None:
             return
         try:
-            frame["depth"]["left"] = _finite(messages.decode_depth(self._bag.decode(raw)), self._rig.left)
+            frame[name]["left"] = _finite(messages.decode_depth(self._bag.decode(raw)), self._rig.left)
         except MessageError as error:
-            frame["missing"]["depth_image"] = str(error)
+            frame["missing"][f"{name}_image"] = str(error)
 
     def _fill_pose(self, frame: dict[str, Any], stamp_ns: int) -> None:
         if self._track is None:
@@ -199,6 +217,13 @@ class BagSensors:
             return None
         frame["sync_ms"][name] = (nearest[0] - stamp_ns) * 1e-6
         return nearest[1]
+
+
+def _past(buffer: StampBuffer[Any], stamp_ns: int, within_s: float) -> bool:
+    newest_ns, nearest = buffer.newest_ns(), buffer.nearest(stamp_ns)
+    if newest_ns is None or nearest is None or newest_ns < stamp_ns:
+        return False
+    return abs(nearest[0] - stamp_ns) <= within_s * 1e9
 
 
 def _finite(depth: Float32, camera: CameraModel) -> Float32:

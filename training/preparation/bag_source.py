@@ -47,11 +47,8 @@ class BagSource:
             self._topics = find_topics(self._bag, options)
             self.notes = list(self._topics.notes)
             self.rig = find_rig(self._bag, self._topics, options, self.notes)
-            if self._topics.depth_image and not self.rig.rectified and self.rig.left.is_distorted:
-                self.notes.append(
-                    "the depth image is left out: it shows the lens's distortion, which isn't undone in depth"
-                )
-                self._topics = replace(self._topics, depth_image=None)
+            if not self.rig.rectified and self.rig.left.is_distorted:
+                self._leave_out_depth()
         except BaseException:
             self._bag.close()
             raise
@@ -61,6 +58,13 @@ class BagSource:
         self.total = self._bag.topics[self._topics.image].count
         self._damaged: dict[str, int] = {}
         self._origin: dict[str, str | int] = {"file": path.name, "topic": self._topics.image}
+
+    def _leave_out_depth(self) -> None:
+        """Of depth images, where lines are bent."""
+        for topic in (self._topics.depth_image, self._topics.truth_image):
+            if topic is not None:
+                self.notes.append(f"{topic} is left out: it shows the lens's distortion, which isn't undone in depth")
+        self._topics = replace(self._topics, depth_image=None, truth_image=None)
 
     @property
     def problems(self) -> list[str]:

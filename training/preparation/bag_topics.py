@@ -24,13 +24,14 @@ class RigTopics:
     lidar: str | None = None
     odom: str | None = None
     depth_image: str | None = None
+    truth_image: str | None = None
     notes: tuple[str, ...] = ()
 
     @property
     def all(self) -> set[str]:
         """Their names."""
-        named = (self.image, self.camera_info, self.right, self.right_info, self.lidar, self.odom, self.depth_image)
-        return {topic for topic in named if topic is not None}
+        named = (self.image, self.camera_info, self.right, self.right_info, self.lidar, self.odom)
+        return {topic for topic in (*named, self.depth_image, self.truth_image) if topic is not None}
 
 
 def find_topics(bag: Bag, options: DatasetOptions) -> RigTopics:
@@ -43,13 +44,18 @@ def find_topics(bag: Bag, options: DatasetOptions) -> RigTopics:
     right = _right(bag, camera.image, options)
     lidar = _only(bag, CLOUD, options.lidar, "lidar", OURS)
     odom = _only(bag, ODOMETRY, options.odom, "odom", ())
-    depth = _asked(bag, options.depth_image, (IMAGE,), "depth-image") if options.depth_image not in ("", NONE) else None
+    depth = _depth(bag, options.depth_image, "depth-image")
+    truth = _depth(bag, options.truth_image, "truth-image")
     notes = [note for note in camera.notes if "taken, " not in note or right is None]
     if lidar is None and depth is None and not options.lidar:
         notes.append("no LiDAR in the recording: samples have no depth")
-    return RigTopics(
-        camera.image, camera.camera_info, right, _right_info(bag, right, options), lidar, odom, depth, tuple(notes)
-    )
+    right_info = _right_info(bag, right, options)
+    return RigTopics(camera.image, camera.camera_info, right, right_info, lidar, odom, depth, truth, tuple(notes))
+
+
+def _depth(bag: Bag, wanted: str, flag: str) -> str | None:
+    """Never chosen by itself: what is registered to the image, nobody can tell."""
+    return None if wanted in ("", NONE) else _asked(bag, wanted, (IMAGE,), flag)
 
 
 def _right(bag: Bag, left: str, options: DatasetOptions) -> str | None:

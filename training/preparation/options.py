@@ -31,6 +31,7 @@ class DatasetOptions:
     lidar: str = _option("", "a LiDAR's points; default: the only PointCloud2", "TOPIC")
     odom: str = _option("", "odometry; default: the only one", "TOPIC")
     depth_image: str = _option("", "a depth camera's image, registered to the image (16UC1 mm or 32FC1 m)", "TOPIC")
+    truth_image: str = _option("", "a simulator's exact depth of the image: depth is compared with it", "TOPIC")
     rectify: str = _option("auto", "auto: unless the topic's name says rect", choices=("auto", "always", "never"))
     intrinsics: str = _option("", "of a rectified camera without camera_info, pixels", "'FX FY CX CY'")
     # Where sensors sit, if the bag's /tf_static doesn't say

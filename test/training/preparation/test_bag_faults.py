@@ -204,6 +204,42 @@ def test_messages_that_lie_out_of_order_in_the_file(tmp_path: Path) -> None:
         assert by_topic.depth_path(i).read_bytes() == sorted_.depth_path(i).read_bytes()
 
 
+def test_messages_that_were_sent_again_are_waited_for(tmp_path: Path) -> None:
+    """Over a bad network every third right image and depth comes 0.25 s late, after the next ones: none is missed."""
+    content: Messages = []
+    for topic, log, message in RigBag(frames=12, stereo=True).messages():
+        i = (messages.stamp_ns(message.header) - T0) // STEP_NS if "image" in topic else 1
+        late = 250_000_000 * (i % 3 == 0)
+        content.append((topic, log + late * (topic == "/right/image_rect"), message))
+        if topic == "/left/image_rect":
+            depth = np.full((96, 128), wall_depth(i), np.float32)
+            truth = messages.image_message(TYPES, depth, "32FC1", T0 + i * STEP_NS, "left")
+            content.append(("/depth", log + late, truth))
+    sequence, outcome = made(tmp_path, sorted(content, key=lambda item: item[1]), truth_image="/depth")
+    assert outcome.summary is not None and outcome.summary["missing"] == {}
+    assert len(sequence.samples()) == 12 and all(sample.right and sample.truth for sample in sequence.samples())
+    assert {sample.sync_ms["lidar"] for sample in sequence.samples()} == {40.0}
+    assert outcome.summary["error_to_truth"]["mae_m"]["max"] < 3e-3
+
+
+def test_exact_depth_of_another_time_or_lens_is_none(tmp_path: Path) -> None:
+    content = RigBag(frames=4).messages()
+    for topic, log, message in list(content):
+        if topic == IMAGE:
+            stamp = messages.stamp_ns(message.header) + 1_000_000
+            depth = np.full((96, 128), 5.0, np.float32)
+            content.append(("/truth", log, messages.image_message(TYPES, depth, "32FC1", stamp, "left")))
+    sequence, outcome = made(tmp_path / "a", content, truth_image="/truth")
+    assert outcome.summary is not None and outcome.summary["error_to_truth"] is None
+    assert outcome.summary["missing"]["truth_image"]["count"] == 4 and not sequence.samples()[0].truth
+    for topic, _, message in content:
+        if topic == INFO:
+            message.d[:] = [-0.1, 0.01, 0, 0, 0]
+    _, outcome = made(tmp_path / "b", content, truth_image="/truth", rectify="always")
+    assert outcome.summary is not None
+    assert any(note.startswith("/truth is left out: it shows the lens's") for note in outcome.summary["notes"])
+
+
 def test_odometry_on_another_clock(tmp_path: Path) -> None:
     """Two seconds behind: it covers no image, unless the offset is said; then depth is that of the image's time."""
     bag = RigBag(frames=4)
