@@ -43,7 +43,12 @@ def page(
     for one, calibration, sheet in parts:
         body.append(_section(one, calibration))
         if sheet is not None:
-            body.append(f'<img alt="samples of {html.escape(one.name)}" src="{_embedded(sheet)}">')
+            body.append(f'<img alt="samples of {html.escape(one.name)}" src="{embedded(sheet)}">')
+    return document(title, body)
+
+
+def document(title: str, body: Sequence[str]) -> str:
+    """A whole page; `body` is HTML already."""
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
         f"<style>{STYLE}</style></head><body>\n" + "\n".join(body) + "\n</body></html>\n"
@@ -55,7 +60,7 @@ def _overview(numbers: Sequence[SequenceNumbers]) -> str:
     rows = [_overview_row(f'<a href="#{html.escape(one.name)}">{html.escape(one.name)}</a>', [one]) for one in numbers]
     if len(numbers) > 1:
         rows.append(_overview_row("all", numbers))
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _overview_row(name: str, numbers: Sequence[SequenceNumbers]) -> list[str]:
@@ -112,7 +117,7 @@ def _facts(numbers: SequenceNumbers) -> str:
         rows.append([name, "no odometry" if spread is None else _said(spread)])
     if error := summary.get("error_to_truth"):
         rows.append(["depth against truth", ", ".join(f"{name} {one['mean']:.4g}" for name, one in error.items())])
-    return _table(["", ""], [[html.escape(cell) for cell in row] for row in rows])
+    return table(["", ""], [[html.escape(cell) for cell in row] for row in rows])
 
 
 def _cameras(calibration: SequenceCalibration) -> str:
@@ -122,7 +127,7 @@ def _cameras(calibration: SequenceCalibration) -> str:
         frame = html.escape(calibration.frame_ids.get(name, ""))
         numbers = [f"{value:.2f}" for value in (camera.fx, camera.fy, camera.cx, camera.cy)]
         rows.append([name, frame, f"{camera.width} x {camera.height}", *numbers, baseline])
-    return _table(["camera", "frame", "size", "fx", "fy", "cx", "cy", "baseline, m"], rows)
+    return table(["camera", "frame", "size", "fx", "fy", "cx", "cy", "baseline, m"], rows)
 
 
 def _sync(numbers: SequenceNumbers) -> str:
@@ -134,7 +139,7 @@ def _sync(numbers: SequenceNumbers) -> str:
         [html.escape(sensor), str(entry["count"]), f"none: {html.escape(str(entry['example']))}", "", ""]
         for sensor, entry in numbers.summary.get("missing", {}).items()
     ]
-    return _table(["sensor minus image", "samples", "mean, ms", "from", "to"], rows) if rows else ""
+    return table(["sensor minus image", "samples", "mean, ms", "from", "to"], rows) if rows else ""
 
 
 def _reasons(numbers: SequenceNumbers) -> str:
@@ -144,7 +149,7 @@ def _reasons(numbers: SequenceNumbers) -> str:
         [html.escape(reason), str(count), html.escape(numbers.examples[reason])]
         for reason, count in numbers.rejected.items()
     ]
-    return _table(["rejected because", "frames", "the first of them"], rows)
+    return table(["rejected because", "frames", "the first of them"], rows)
 
 
 def _charts(numbers: SequenceNumbers) -> Iterable[str]:
@@ -171,14 +176,15 @@ def _said(spread: Spread) -> str:
     return f"mean {spread.mean:.3g}, {spread.low:.3g} to {spread.high:.3g} ({spread.count} samples)"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Cells are HTML already."""
     top = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>\n" for row in rows)
     return f"<table><tr>{top}</tr>\n{body}</table>"
 
 
-def _embedded(picture: NDArray[np.uint8]) -> str:
+def embedded(picture: NDArray[np.uint8]) -> str:
+    """(H, W, 3) RGB as the source of an <img>."""
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
     return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -53,8 +54,14 @@ def painted(share: Float32) -> Image:
     return np.where(unknown[..., None], np.uint8(0), rgb).astype(np.uint8)
 
 
-def overlay(image: Image, depth: Float32, ends: Ends) -> Image:
-    """(h, TILE_WIDTH, 3): the picture in grey, a dot on each measured pixel, the nearest on top.
+class Colours(Protocol):
+    """What gives numbers their colours."""
+
+    def colours(self, depth: Float32, /) -> Image: ...
+
+
+def overlay(image: Image, depth: Float32, ends: Colours) -> Image:
+    """(h, TILE_WIDTH, 3): the picture in grey, a dot on each measured pixel, the nearest (smallest) on top.
 
     Convention: a pixel's centre is at whole numbers, so (u, v) lies at (u + 0.5) * scale - 0.5. Where dots would hide
     more than MOST_COVERED of the picture, they are a random share of what was measured.
@@ -116,8 +123,8 @@ def sheet(recording: Recording, samples: Sequence[Sample]) -> Image:
     blocks = [sample_tiles(recording, sample, ends) for sample in samples]
     most = max(len(tiles) for tiles in blocks)
     across = 2 if most == 4 else min(ACROSS, most)
-    lines = [_line(tiles[at : at + across], across) for tiles in blocks for at in range(0, len(tiles), across)]
-    return np.vstack([*lines, _scale(ends, lines[0].shape[1])] if measured else lines)
+    lines = [line(tiles[at : at + across], across) for tiles in blocks for at in range(0, len(tiles), across)]
+    return np.vstack([*lines, colour_scale(ends, lines[0].shape[1])] if measured else lines)
 
 
 def _teacher_tiles(recording: Recording, sample: Sample, camera: str, ends: Ends) -> list[tuple[str, Image]]:
@@ -148,17 +155,18 @@ def _marks(sample: Sample) -> str:
     return ", ".join(said)
 
 
-def _line(tiles: Sequence[tuple[str, Image]], across: int) -> Image:
+def line(tiles: Sequence[tuple[str, Image]], across: int) -> Image:
+    """Captions and tiles side by side, in the places of `across`."""
     height = max(picture.shape[0] for _, picture in tiles)
-    line = np.full((height + CAPTION + GAP, across * (TILE_WIDTH + GAP), 3), 255, np.uint8)
+    out = np.full((height + CAPTION + GAP, across * (TILE_WIDTH + GAP), 3), 255, np.uint8)
     for place, (caption, picture) in enumerate(tiles):
         left = place * (TILE_WIDTH + GAP)
-        line[CAPTION : CAPTION + picture.shape[0], left : left + TILE_WIDTH] = picture
-        _write(line, caption, left)
-    return line
+        out[CAPTION : CAPTION + picture.shape[0], left : left + TILE_WIDTH] = picture
+        _write(out, caption, left)
+    return out
 
 
-def _scale(ends: Ends, width: int) -> Image:
+def colour_scale(ends: Ends, width: int) -> Image:
     """Colours of metres, (h, width, 3)."""
     strip = np.full((CAPTION + 18, width, 3), 255, np.uint8)
     metres = np.geomspace(ends.near, ends.far, TILE_WIDTH).astype(np.float32)
