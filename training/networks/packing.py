@@ -34,8 +34,8 @@ class Packing(nn.Module):
     """(B, C, H, W) → (B, C, H / 2, W / 2): space to depth, 3-D convolution, k x k convolution, normalisation, ELU.
 
     With `compose`, the two convolutions are one wherever that saves more than composing their kernels costs, which is
-    the same for any image: at 192x640 in PackNet's first three blocks always, in the fourth from a batch of 2 on, in the
-    fifth from 5 on. Results and gradients are the same but for rounding. H / 2 and W / 2 must be at least k // 2.
+    the same for any image: at 192x640 in PackNet's first three blocks always, in the fourth from a batch of 2 on, in
+    the fifth from 5 on. Results and gradients are the same but for rounding. H / 2 and W / 2 must be at least k // 2.
     """
 
     def __init__(self, channels: int, kernel: int, filters: int, compose: bool = True) -> None:
