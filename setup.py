@@ -73,7 +73,7 @@ setup(
         "openvino": ["openvino>=2024.0"],
         "tensorrt": ["tensorrt>=10.3"],
         "import": ["onnx>=1.16"],
-        "train": ["torch>=2.4", "onnx>=1.16"],
+        "train": ["torch>=2.4", "lightning>=2.6", "tensorboard>=2.15", "safetensors>=0.4", "onnx>=1.16"],
         "view": ["matplotlib>=3.6"],
         "cluster": ["ray>=2.9"],
         "test": ["pytest>=7", "setuptools>=70.1", "hypothesis>=6", "onnx>=1.16", "matplotlib>=3.6"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,7 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from torch.utils.data import BatchSampler, DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from depth_perception.errors import ConfigError
 from training.batch import Batch, Item, PseudoLabel, View, collate
@@ -117,6 +118,15 @@ class FrameDataset(Dataset[Item]):
         """Items that are marked supervised (S of paper 1, appendix B)."""
         return [number for number, entry in enumerate(self._entries) if entry.sample.supervised]
 
+    def name(self, item: int) -> str:
+        """Sequence/camera/number of an item's image, for messages. A mirrored one may show the other camera."""
+        place, sample, camera = self._entries[item]
+        return f"{self.recordings[place].name}/{camera}/{sample.index:08d}"
+
+    def measured(self) -> list[int]:
+        """Items that have measured depth, marked supervised or not."""
+        return [number for number, entry in enumerate(self._entries) if entry.sample.depth.get(entry.camera, 0)]
+
     @property
     def collate(self) -> Callable[[list[Item]], Batch]:
         """Makes a batch of this dataset's items."""
@@ -197,7 +207,9 @@ class FrameDataset(Dataset[Item]):
         return seen and ((sample.depth.get("left", 0) > 0) == (sample.depth.get("right", 0) > 0))
 
 
-def make_loader(dataset: FrameDataset, sampler: BatchSampler, workers: int = 0, pin_memory: bool = False) -> DataLoader:
+def make_loader(
+    dataset: FrameDataset, sampler: Sampler[list[Draw]], workers: int = 0, pin_memory: bool = False
+) -> DataLoader:
     """Batches as `sampler` draws them, the same whatever the number of workers."""
     keep_freed_memory()  # for what this process itself loads, or moves to a GPU
     return DataLoader(
@@ -208,6 +220,7 @@ def make_loader(dataset: FrameDataset, sampler: BatchSampler, workers: int = 0, 
 
 
 def _prepare_worker(_: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to every process; the one that trains ends its workers
     cv2.setNumThreads(1)  # workers are as many as there are cores for them
     keep_freed_memory()
 
