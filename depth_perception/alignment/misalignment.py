@@ -21,7 +21,10 @@ FEWEST_VIEWS = 8
 LEAST_WEIGHT = 20.0  # of all views together; a jump weighs 0.1 to 0.5
 GAIN, DOUBT = 0.02, 1.0  # a change must meet more of the edges than the extrinsic does by GAIN + DOUBT / weight,
 CONSISTENCY = 0.2  # and in most views: mean gain over its root mean square
+BY_CHANCE = 1.1  # times what points anywhere in the image would meet: so little means that they lie anywhere
+LIT = 0.3  # edges a pixel, on average; fewer, in the dark, and chance can't be told
 PERIOD_NS = 200_000_000  # sweeps sooner after the last one aren't looked at: they show the same
+REMEDY = "check lidar.T_cam_lidar or tf, lidar.clock_offset_s and camera_info (scale.check_extrinsics)"
 CELL, KNOWN = 4, 0.5  # a view is new if less than this share of its jumps lies in the cells (px) of the one before
 
 
@@ -54,15 +57,17 @@ class _Evidence:
     gain: Float64 = field(default_factory=lambda: np.zeros(len(CHANGES)))
     squares: Float64 = field(default_factory=lambda: np.zeros(len(CHANGES)))
     found: float = 0.0  # edges that the extrinsic meets
+    chance: float = 0.0  # that as many points anywhere in the image would meet
     weight: float = 0.0
     views: float = 0.0
 
-    def add(self, score: Float64, weight: float) -> None:
-        """`score`: (1 + N,) edges met with the extrinsic as it is, and with each change of it."""
+    def add(self, score: Float64, weight: float, edges: float) -> None:
+        """`score`: (1 + N,) edges met with the extrinsic as it is, and with each change; `edges`: the image's mean."""
         fade, gain = 1.0 - 1.0 / VIEWS, score[1:] - score[0]
         self.gain = fade * self.gain + gain
         self.squares = fade * self.squares + gain * gain
         self.found = fade * self.found + float(score[0])
+        self.chance = fade * self.chance + weight * edges
         self.weight = fade * self.weight + weight
         self.views = fade * self.views + 1.0
 
@@ -72,13 +77,19 @@ class _Evidence:
         consistency = self.gain / np.sqrt(np.maximum(self.views * self.squares, 1e-12))
         return np.where(consistency > CONSISTENCY, relative, 0.0)
 
+    def is_chance(self) -> bool:
+        """True if the extrinsic meets no more edges than any other would: it is farther off than the changes reach."""
+        lit = self.chance > LIT * self.weight and self.weight > 2.0 * LEAST_WEIGHT
+        return lit and self.found < BY_CHANCE * self.chance
+
 
 class MisalignmentWatch:
     """Compares the LiDAR's silhouettes with the image's edges, under its extrinsic and under small changes of it.
 
-    With the right extrinsic no change meets more edges; with a wrong one, some do. (Levinson and Thrun, Automatic
-    Online Calibration of Cameras and Lasers, RSS 2013, who count the changes that are better; we measure by how much
-    the best is.) It takes a dozen different views or more; a robot that stands still shows one. Not thread-safe.
+    With the right extrinsic no change meets more edges; with a wrong one, some do, or none meets more than chance.
+    (Levinson and Thrun, Automatic Online Calibration of Cameras and Lasers, RSS 2013, who count the changes that are
+    better; we measure by how much the best is.) It takes a dozen different views or more; a robot that stands still
+    shows one. Not thread-safe.
     """
 
     def __init__(self) -> None:
@@ -115,9 +126,9 @@ class MisalignmentWatch:
         if not len(weight) or not self._is_new(uv[inside], height, width):
             return
         column, row = np.rint(at[:, :, inside]).astype(np.intp)
-        self._evidence.add(
-            (edge_map(image, height, width)[row, column] @ weight).astype(np.float64), float(weight.sum())
-        )
+        edges = edge_map(image, height, width)
+        score = (edges[row, column] @ weight).astype(np.float64)
+        self._evidence.add(score, float(weight.sum()), float(edges.mean()))
 
     def _is_new(self, uv: Float32, height: int, width: int) -> bool:
         """True if the silhouettes (M, 2) lie elsewhere than in the view counted before."""
@@ -141,7 +152,9 @@ class MisalignmentWatch:
         best = int(gains.argmax())
         enough = GAIN + DOUBT / self._evidence.weight
         self._complains = bool(gains[best] > (0.5 * enough if self._complains else enough))
-        return _sentence(CHANGES[best]) if self._complains else ""
+        if self._complains:
+            return _sentence(CHANGES[best])
+        return f"the points meet the image's edges nowhere: {REMEDY}" if self._evidence.is_chance() else ""
 
 
 def edge_map(image: Image, height: int, width: int) -> Float32:
@@ -164,7 +177,4 @@ def _sentence(change: Float32) -> str:
     """What is wrong if `change` mends it. Yaw and x, and pitch and y, can't be told apart at one distance."""
     axis = int(np.abs(change).argmax())
     where, what = _WRONG[axis][int(change[axis] < 0.0)]
-    return (
-        f"the points lie {where} the image's edges ({what}): check lidar.T_cam_lidar or tf, lidar.clock_offset_s and "
-        "camera_info (scale.check_extrinsics)"
-    )
+    return f"the points lie {where} the image's edges ({what}): {REMEDY}"

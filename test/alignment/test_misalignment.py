@@ -119,6 +119,32 @@ def test_every_error_is_named(change: str, said: str) -> None:
     assert said in told(wrong(change), 25)[-1]
 
 
+def test_thirty_degrees_meet_no_edge_by_more_than_chance() -> None:
+    """Farther off than any change that is tried."""
+    assert "edges" in told(wrong("0 0 0 0 0.35 0.4"), 40)[-1]
+    watch = MisalignmentWatch()
+    watch._evidence.gain[:] = 0.0
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        watch._evidence.add(rng.normal(5.0, 0.5, 1 + len(misalignment.CHANGES)), weight=10.0, edges=0.5)
+    assert "nowhere" in watch._said()
+    right = MisalignmentWatch()
+    for _ in range(20):
+        right._evidence.add(rng.normal(7.0, 0.5, 1 + len(misalignment.CHANGES)), weight=10.0, edges=0.5)
+    assert right._said() == ""
+
+
+def test_in_the_dark_nothing_is_said() -> None:
+    """A black image has no edges to meet."""
+    watch = MisalignmentWatch()
+    for seed in range(30):
+        image, sweep = view(seed % 15)
+        black = np.zeros_like(image)
+        again = replace(sweep, T_camera_sensor=T_CAMERA_LIDAR, stamp_ns=seed * PERIOD)
+        assert watch.complaint(black, CAMERA, again, MIN_RANGE) == ""
+    assert watch.has_enough
+
+
 def test_a_view_counts_once() -> None:
     """A robot that stands still; a camera that is faster than the LiDAR."""
     watch = MisalignmentWatch()
