@@ -59,7 +59,8 @@ def run(given: argparse.Namespace) -> tuple[Result, Cases, Predictor]:
     protocol = Protocol(given.crop, parse_cap(given.cap), given.min_depth, given.align)
     cases = find_cases(given)
     with tempfile.TemporaryDirectory() as folder, ProgressLine() as progress:
-        predictor = Predictor(model_path(given.model, cases[0].camera, Path(folder)), given.backend)
+        path = model_path(given.model, cases[0].camera, Path(folder))
+        predictor = Predictor(path, given.backend, "" if path == given.model else Path(given.model).name)
         result = evaluate(predictor, cases, protocol, given.bands, progress)
         return result, cases, predictor
 
@@ -121,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(markdown(result))
         if given.out:
             print(f"\n{write(result, cases, predictor, given.out)}")
-    except DepthPerceptionError as error:
+    except (DepthPerceptionError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -34,6 +34,7 @@ class Cases(Protocol):
     """Images with references, in a fixed order; each can be asked for again."""
 
     name: str  # of the data
+    part: str  # of the data, in words
     reference: str  # what the targets are
     skipped: int  # samples of the split without such a reference
 
@@ -72,14 +73,14 @@ class DatasetCases:
             raise ConfigError(
                 f"{str(folder)!r} has no sample in split {split!r}; it has {counts!r}: say another --split"
             )
-        self.name = folder.resolve().name
+        self.name, self.part = folder.resolve().name, "all splits" if split == ALL else f"split {split}"
         self.reference = _reference(reference, [sample for _, sample in chosen])
         self._pairs = [pair for pair in chosen if _has(pair[1], self.reference)]
         self.skipped = len(chosen) - len(self._pairs)
         if not self._pairs:
             raise ConfigError(
                 f"none of the {len(chosen)} samples of {str(folder)!r}, split {split!r}, has {self.reference}: "
-                "there is nothing to compare with; make the dataset with a LiDAR or --depth-image, or say another --reference"
+                "nothing to compare with; make it with a LiDAR or --depth-image, or say another --reference"
             )
         self._trained_on = None if trained_on is None else {item.name: item for item in sequences(trained_on)}
         self._check_trained_on(trained_on)

@@ -46,6 +46,7 @@ class KittiCases:
         options = DatasetOptions(depth="annotated" if depth == "annotated" else "original", annotated=annotated)
         listed = read_list(frames) if frames else None
         self.name, self.reference = root.resolve().name, depth
+        self.part = f"frames of {Path(frames).name}" if frames else "all frames"
         self._places: list[tuple[str, KittiLayout, int]] = []
         wanted = 0
         for drive in drives(root):

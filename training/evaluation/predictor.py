@@ -22,19 +22,26 @@ NEAREST_M, FARTHEST_M = 1e-6, 1e6
 
 
 class Predictor:
-    """The model in `path` ('default', or an ONNX file) behind `backend`.
+    """The model in `path` ('default', or an ONNX file) behind `backend`; `name`, if it isn't to be the file's.
 
     Raises:
         ModelError, EngineError: it is no model, or no engine can run it.
     """
 
-    def __init__(self, path: str, backend: str = "onnxruntime") -> None:
+    def __init__(self, path: str, backend: str = "onnxruntime", name: str = "") -> None:
         self._pipeline = Pipeline(from_flat({"model.path": path, "engine.backend": backend, "rectify": "never"}))
         self._upsampler: Upsampler | None = None
+        self._name = name
 
     @property
     def pipeline(self) -> Pipeline:
+        """What answers."""
         return self._pipeline
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return self._name or self._pipeline.model.path.name
 
     @property
     def kind(self) -> DepthKind:
@@ -98,7 +105,8 @@ def model_path(model: str, camera: CameraModel, folder: Path) -> str:
         network, config, summary = load_checkpoint(model)
     except Exception as error:  # torch, pickle, zipfile and a missing key each have their own
         raise ModelError(
-            f"{model!r} is no checkpoint of training.train_default: {error}; export it to ONNX and give that file"
+            f"{model!r} is no checkpoint of training.train_default ({type(error).__name__}: {error}); export it to "
+            "ONNX and give that file"
         ) from error
     aspect = math.log(camera.height / camera.width)
     height, width = min(config.export_sizes, key=lambda size: abs(math.log(size[0] / size[1]) - aspect))

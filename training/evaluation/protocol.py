@@ -29,6 +29,9 @@ class Cap:
     low: float
     high: float
 
+    def __str__(self) -> str:
+        return f"cap {self.low:g} to {self.high:g} m"
+
 
 def parse_cap(text: str) -> Cap | None:
     """'80' is above 0.001 and below 80 m, '1-50' what Garg et al. use; 'none': no cap.
@@ -38,10 +41,10 @@ def parse_cap(text: str) -> Cap | None:
     """
     if text == NONE:
         return None
-    low, _, high = text.rpartition("-")
     try:
-        cap = Cap(float(low) if low else SMALLEST_M, float(high))
-    except ValueError:
+        numbers = [float(word) for word in text.split("-")]
+        cap = Cap(SMALLEST_M, *numbers) if len(numbers) == 1 else Cap(*numbers)
+    except (TypeError, ValueError):
         cap = Cap(np.nan, np.nan)
     if not 0.0 < cap.low < cap.high < np.inf:
         raise ConfigError(f"--cap {text!r} is no range of depths: say metres as 80 or 1-50, or none")

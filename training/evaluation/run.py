@@ -61,18 +61,32 @@ def evaluate(
         progress(place + 1, len(cases))
     if not images:
         raise ConfigError(
-            f"none of {len(cases)} images has a reference pixel that counts under crop {protocol.crop!r}, cap "
-            f"{protocol.cap!r}, minimum {protocol.min_depth!r}: say a wider --cap or --crop none"
+            f"none of {len(cases)} images has a reference pixel that counts: crop {protocol.crop!r}, {protocol.cap}, "
+            f"minimum {protocol.min_depth!r} m; say a wider --cap or --crop none"
         )
     model = predictor.pipeline.model
     return Result(
-        {"name": model.path.name, "sha256": model.sha256, "kind": predictor.kind.value,
-         "backend": predictor.pipeline.choice.label},
-        {"name": cases.name, "reference": cases.reference, "images": len(images), "without_reference": cases.skipped,
-         "without_counted_pixel": len(cases) - len(images)},
-        protocol, limits, _means([item.overall for item in images]), _means([item.bands for item in images]),
-        _means([item.groups for item in images]), tuple(images),
-    )  # fmt: skip
+        model={
+            "name": predictor.name,
+            "sha256": model.sha256,
+            "kind": predictor.kind.value,
+            "backend": predictor.pipeline.choice.label,
+        },
+        data={
+            "name": cases.name,
+            "part": cases.part,
+            "reference": cases.reference,
+            "images": len(images),
+            "without_reference": cases.skipped,
+            "without_counted_pixel": len(cases) - len(images),
+        },
+        protocol=protocol,
+        limits=limits,
+        overall=_means([item.overall for item in images]),
+        bands=_means([item.bands for item in images]),
+        groups=_means([item.groups for item in images]),
+        images=tuple(images),
+    )
 
 
 def predicted(predictor: Predictor, case: Case, scores: ImageScores, align: str) -> Float32:

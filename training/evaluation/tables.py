@@ -24,13 +24,12 @@ class Table:
 def facts(result: Result) -> list[str]:
     """What was compared with what, a sentence each."""
     model, data, protocol = result.model, result.data, result.protocol
-    cap = "none" if protocol.cap is None else f"{protocol.cap.low:g} to {protocol.cap.high:g} m"
     least = "" if protocol.min_depth is None else f", reference at least {protocol.min_depth:g} m"
     lines = [
         f"{model['name']} ({model['kind']}, {model['backend']}, sha256 {model['sha256'][:12]})",
-        f"{data['name']}: {data['images']} images against {data['reference']}"
-        + (f", split {data['split']}" if "split" in data else ""),
-        f"crop {protocol.crop}, cap {cap}{least}, predictions within {result.limits.low:g} to {result.limits.high:g} m",
+        f"{data['name']}, {data['part']}: {data['images']} images against {data['reference']}",
+        f"crop {protocol.crop}, {protocol.cap or 'no cap'}{least}, predictions within {result.limits.low:g} to "
+        f"{result.limits.high:g} m",
     ]
     if data["without_reference"] or data["without_counted_pixel"]:
         lines.append(
