@@ -152,14 +152,15 @@ class Rectifier:
     is False there.
     """
 
-    def __init__(self, source: CameraModel) -> None:
+    def __init__(self, source: CameraModel, target: CameraModel | None = None) -> None:
+        """`target`: a crop or another size of `source.rectified()`, which it is unless given."""
         import cv2
 
         if not source.is_calibrated:
             raise CalibrationError(f"K = {source.K.tolist()!r} is uncalibrated: an image can't be rectified without it")
         self.source = source
-        self.camera = source.rectified()
-        K_new, size = self.camera.K, (source.width, source.height)
+        self.camera = source.rectified() if target is None else target
+        K_new, size = self.camera.K, (self.camera.width, self.camera.height)
         if source.distortion_model == "equidistant":
             map_x, map_y = cv2.fisheye.initUndistortRectifyMap(
                 source.K, source.D[:4], source.R, K_new, size, cv2.CV_32FC1
@@ -173,7 +174,7 @@ class Rectifier:
         self._maps = cv2.convertMaps(map_x, map_y, cv2.CV_16SC2)  # fixed point: twice as fast as float maps
 
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """(H, W, 3) or (H, W) image of `source` → the rectified image, same size."""
+        """(H, W, 3) or (H, W) image of `source` → the rectified image, of the size of `camera`."""
         import cv2
 
         return cv2.remap(image, *self._maps, interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]

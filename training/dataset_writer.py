@@ -44,14 +44,14 @@ class SequenceWriter:
         self._thread = ThreadPoolExecutor(1)
         self._waiting: deque[Future[None]] = deque()
 
-    def image(self, camera: str, n: int, image: Image) -> None:
-        """(H, W, 3) uint8 RGB or (H, W) grey."""
+    def image(self, camera: str, n: int, image: Image, view: Callable[[Image], Image] = lambda image: image) -> None:
+        """What `view`, called on the other thread, makes of an image: (H, W, 3) uint8 RGB or (H, W) grey."""
         import cv2
 
         quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
         parameters = quality if self.image_format == "jpg" else [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL]
         name = f"images/{camera}/{n:08d}.{self.image_format}"
-        self._later(lambda: self._encoded(name, _bgr(image), parameters))
+        self._later(lambda: self._encoded(name, _bgr(view(image)), parameters))
 
     def depth(self, camera: str, n: int, depth: Float32, kind: str = "depth") -> None:
         """(H, W) metres, NaN none; `kind` depth or truth."""

@@ -38,7 +38,7 @@ def project_points(xyz: Float32, T_camera_sensor: Float64, camera: CameraModel) 
     if not camera.is_calibrated:
         raise CalibrationError(f"K = {camera.K.tolist()!r} is uncalibrated: points can't be projected without it")
     distorted = bool(np.any(camera.D != 0.0))
-    steepest = _steepest(camera)
+    steepest_x, steepest_y = _steepest(camera)
     T = T_camera_sensor.copy()
     T[:3] = camera.R.T @ T[:3]
     if xyz.strides[0] % 4:  # BLAS reads whole steps of an element only
@@ -47,18 +47,18 @@ def project_points(xyz: Float32, T_camera_sensor: Float64, camera: CameraModel) 
         points = T[:3, :3].astype(np.float32) @ xyz.T
         points += T[:3, 3:].astype(np.float32)
         x, y, z = points
-        reach = z * np.float32(steepest)
         # One comparison removes what is behind, too: |x| is never below a negative number.
-        index = np.flatnonzero((np.abs(x) < reach) & (np.abs(y) < reach) & (z < np.inf))
-    points = points[:, index]
+        before = (np.abs(x) < z * np.float32(steepest_x)) & (np.abs(y) < z * np.float32(steepest_y))
+        index = np.flatnonzero(before & (z < np.inf))
+    points = np.take(points, index, axis=1)
     if distorted:
         radius_squared = points[0] ** 2 + points[1] ** 2
-        inside = np.flatnonzero(radius_squared < (np.float32(steepest) * points[2]) ** 2)
+        inside = np.flatnonzero(radius_squared < (np.float32(steepest_x) * points[2]) ** 2)
         index, points = index[inside], points[:, inside]
     uv = _pixels(points, camera, distorted)
     u, v = uv[:, 0], uv[:, 1]
     seen = np.flatnonzero((u >= -0.5) & (u < camera.width - 0.5) & (v >= -0.5) & (v < camera.height - 0.5))
-    return Projection(index[seen], uv[seen], points[:, seen])
+    return Projection(index[seen], uv[seen], np.take(points, seen, axis=1))
 
 
 def _pixels(points: Float32, camera: CameraModel, distorted: bool) -> Float32:
@@ -90,24 +90,27 @@ def _distorted(camera: CameraModel, x: Float32, y: Float32) -> tuple[Float32, Fl
     return moved_x, moved_y
 
 
-def _steepest(camera: CameraModel) -> float:
-    """The largest tangent of the angle from the optical axis at which a ray can reach the image.
+def _steepest(camera: CameraModel) -> tuple[float, float]:
+    """The largest |x| and |y| of rays (x, y, 1) that can reach the image; with a lens both are the largest tangent of
+    the angle from the optical axis.
 
     A fitted distortion polynomial turns back somewhere outside the field of view, and then sends rays from the side
     into the image: the limit is where it turns, or where it leaves the farthest corner. Tangential terms are small
     and get a tenth of margin.
     """
     corners = np.array([[u, v, 1.0] for u in (-0.5, camera.width - 0.5) for v in (-0.5, camera.height - 0.5)])
-    farthest = float(np.linalg.norm((corners @ np.linalg.inv(camera.K).T)[:, :2], axis=1).max())
+    rays = (corners @ np.linalg.inv(camera.K).T)[:, :2]
     if not np.any(camera.D != 0.0):
-        return 1.001 * farthest
+        x, y = (1.001 * np.abs(rays).max(axis=0)).tolist()
+        return x, y
+    farthest = float(np.linalg.norm(rays, axis=1).max())
     angle = np.linspace(0.0, _WIDEST, _SAMPLES)
     tangent = np.tan(angle)
     radius = tangent * _radial_factor(camera, tangent * tangent)
     turning = np.flatnonzero(~(np.diff(radius) > 0.0))
     monotone = radius[: turning[0] + 1] if len(turning) else radius
     last = min(int(np.searchsorted(monotone, 1.1 * farthest)), len(monotone) - 1)
-    return float(tangent[last])
+    return float(tangent[last]), float(tangent[last])
 
 
 def _radial_factor(camera: CameraModel, r2: NDArray[np.floating]) -> NDArray[np.floating]:

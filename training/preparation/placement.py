@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from depth_perception.anchors.stereo_geometry import StereoGeometry, stereo_geometry
-from depth_perception.camera import CameraModel, Rectifier
+from depth_perception.camera import CameraModel
 from depth_perception.errors import CalibrationError
 from depth_perception.records import Float64, StereoPair
 from training.dataset_folder import SequenceCalibration
@@ -69,16 +69,19 @@ def place(rig: Rig, options: DatasetOptions) -> Placement:
 
 def _monocular(rig: Rig, options: DatasetOptions, note: str) -> Placement:
     straight = not rig.left.is_distorted and np.array_equal(rig.left.K, rig.left.rectified().K)
-    rectifier = None if rig.rectified or straight else Rectifier(rig.left)
-    view = TargetView(rig.left.rectified(), rectifier, options)
+    source = None if rig.rectified or straight else rig.left
+    view = TargetView(rig.left.rectified(), source, options)
     return Placement({"left": view}, np.eye(4), 0.0, note)
 
 
 def _binocular(geometry: StereoGeometry, options: DatasetOptions) -> Placement:
     T = np.eye(4)
     T[:3, :3] = geometry.R_camera_aligned.T
-    maps = geometry.rectifiers or (None, None)
-    left, right = TargetView(geometry.left, maps[0], options), TargetView(geometry.right, maps[1], options)
+    sources = [maps.source for maps in geometry.rectifiers] if geometry.rectifiers else [None, None]
+    left, right = (
+        TargetView(camera, source, options)
+        for camera, source in zip((geometry.left, geometry.right), sources, strict=True)
+    )
     return Placement({"left": left, "right": right}, T, geometry.baseline)
 
 

@@ -148,7 +148,7 @@ class SequenceBuilder:
         for camera, view in self._placement.views.items():
             image = entry.frame.left if camera == "left" else entry.frame.right
             if image is not None:
-                self._writer.image(camera, entry.n, view(image))
+                self._writer.image(camera, entry.n, image, view)
         entry.written = True
 
     def _depths(self, frame: SourceFrame) -> tuple[dict[str, int], tuple[int, ...]]:

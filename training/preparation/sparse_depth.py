@@ -74,8 +74,10 @@ def seen_points(turn: ThinTurn, T_camera_lidar: Float64, camera: CameraModel, op
     What is hidden is told by `anchors.occlusion`.
     """
     seen = project_points(turn.xyz, T_camera_lidar, camera)
-    near = np.flatnonzero(_in_range(turn.xyz[seen.index], options.min_range_m, options.max_range_m))
-    index, uv, depth = seen.index[near], seen.uv[near], seen.xyz[2, near]
+    near = _in_range(seen.xyz, T_camera_lidar, options)
+    index, uv, depth = seen.index, seen.uv, seen.xyz[2]
+    if not near.all():
+        index, uv, depth = index[near], uv[near], depth[near]
     visible = ~occluded(uv, depth, point_grid(uv, turn.beam[index], camera), camera)
     return Seen(index[visible], uv[visible], depth[visible])
 
@@ -91,6 +93,8 @@ def annotated_depth(turn: ThinTurn, T_camera_lidar: Float64, view: TargetView, a
     return view.carried(np.where(chosen, annotated, np.float32(np.nan)))
 
 
-def _in_range(xyz: Float32, low: float, high: float) -> NDArray[np.bool_]:
-    squared = np.einsum("ij,ij->i", xyz, xyz)
-    return (squared >= np.float32(low * low)) & (squared <= np.float32(high * high))
+def _in_range(xyz: Float32, T_camera_lidar: Float64, options: DatasetOptions) -> NDArray[np.bool_]:
+    """Of points (3, M) in the camera's frame, by their distance from the LiDAR's origin there."""
+    away = xyz - T_camera_lidar[:3, 3:].astype(np.float32)
+    squared = np.einsum("ij,ij->j", away, away)
+    return (squared >= np.float32(options.min_range_m**2)) & (squared <= np.float32(options.max_range_m**2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from depth_perception.errors import ConfigError
 from depth_perception.records import Float32, Image
 from training.preparation.options import DatasetOptions
 
+_COARSEST = 1.25  # pixels of the camera's image between two that are averaged
 Window = tuple[int, int, int, int]  # top, left, height, width
 
 
@@ -22,23 +24,31 @@ class TargetView:
     of the first pixel is (0, 0).
     """
 
-    def __init__(self, native: CameraModel, rectifier: Rectifier | None, options: DatasetOptions) -> None:
-        """`rectifier` None: images arrive rectified. Raises ConfigError: the window doesn't lie in the image."""
-        self.native, self._rectifier = native, rectifier
+    def __init__(self, native: CameraModel, source: CameraModel | None, options: DatasetOptions) -> None:
+        """`source`: the camera that images come from; None: they arrive rectified.
+
+        Raises:
+            ConfigError: the window doesn't lie in the image.
+        """
+        self.native = native
         self.window = target_window(native.height, native.width, options)
         top, left, height, width = self.window
         self.size = options.target_size or (height, width)
         cropped = native.cropped(left, top, height, width)
         camera = cropped if self.size == (height, width) else cropped.resized(*self.size)
         self.camera = replace(camera, D=np.zeros(0), distortion_model="none", R=np.eye(3))
+        self._rectifier: Rectifier | None = None
+        if source is not None:
+            # Straight to the target, or to a whole multiple of it where averaging is needed: no other pixel is made
+            shrinks = max(height / self.size[0], width / self.size[1])
+            times = max(1, math.ceil(shrinks + 1.0 - _COARSEST))
+            fine = self.camera if times == 1 else self.camera.resized(times * self.size[0], times * self.size[1])
+            self._rectifier = Rectifier(source, fine)
 
     @property
     def covered(self) -> float:
         """Share of the window that the camera's image covers; below 1 the rest is black (rectified fisheyes)."""
-        if self._rectifier is None:
-            return 1.0
-        top, left, height, width = self.window
-        return float(self._rectifier.covered[top : top + height, left : left + width].mean())
+        return 1.0 if self._rectifier is None else float(self._rectifier.covered.mean())
 
     def __call__(self, image: Image) -> Image:
         """(H, W, 3) or (H, W) as it came → the dataset's image, of as many channels."""
@@ -46,11 +56,12 @@ class TargetView:
 
         if self._rectifier is not None:
             image = self._rectifier(image)
-        top, left, height, width = self.window
-        image = image[top : top + height, left : left + width]
+        else:
+            top, left, height, width = self.window
+            image = image[top : top + height, left : left + width]
         if image.shape[:2] == self.size:
             return image
-        shrinks = self.size[0] <= height and self.size[1] <= width
+        shrinks = self.size[0] <= image.shape[0] and self.size[1] <= image.shape[1]
         how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         return cv2.resize(image, self.size[::-1], interpolation=how)  # type: ignore[return-value]
 

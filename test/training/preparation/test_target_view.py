@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from depth_perception.camera import CameraModel, Rectifier
+from depth_perception.camera import CameraModel
 from depth_perception.errors import ConfigError
 from training.preparation.options import DatasetOptions
 from training.preparation.target_view import TargetView, splat, target_window
@@ -67,9 +67,36 @@ def test_grey_and_colour_of_any_size() -> None:
 
 def test_distortion_is_gone_and_the_uncovered_share_is_told() -> None:
     lens = CameraModel(80, 160, K, np.array([0.3, 0.05, 0, 0]), "plumb_bob")  # pincushion: black corners
-    view = TargetView(lens.rectified(), Rectifier(lens), DatasetOptions())
+    view = TargetView(lens.rectified(), lens, DatasetOptions())
     assert not view.camera.is_distorted and 0.5 < view.covered < 1.0
     assert TargetView(CAMERA, None, DatasetOptions()).covered == 1.0
+
+
+@pytest.mark.parametrize("size", ["48x96", "40x80", "18x36", "13x26"])
+@pytest.mark.parametrize("kind", ["plumb_bob", "equidistant"])
+def test_what_a_lens_bends_is_where_k_says_at_any_size(size: str, kind: str) -> None:
+    """Rectified straight to the target; 13x26 from 80x160 at three times the target's size, then averaged."""
+    D = np.array([-0.2, 0.03, 0.001, -0.002]) if kind == "plumb_bob" else np.array([-0.03, 0.004, 0.0, 0.0])
+    lens = CameraModel(80, 160, K, D, kind)
+    view = TargetView(lens.rectified(), lens, DatasetOptions(crop="10,20,60,120", size=size))
+    xyz = np.array([[0.53, 0.31, 2.0]])
+    u, v = lens.project(xyz)[0]
+    rows, columns = np.mgrid[:80, :160]
+    blob = np.exp(-((columns - u) ** 2 + (rows - v) ** 2) / 40.0)
+    image = view((255 * blob).astype(np.uint8)).astype(float) ** 2  # the peak counts: the lens stretches the sides
+    rows, columns = np.mgrid[: image.shape[0], : image.shape[1]]
+    centre = [(columns * image).sum() / image.sum(), (rows * image).sum() / image.sum()]
+    np.testing.assert_allclose(centre, (view.camera.K @ xyz[0])[:2] / 2.0, atol=0.15)
+
+
+@pytest.mark.parametrize(("size", "most"), [("40x80", 3), ("20x40", 3), ("31x62", 40)])
+def test_rectifying_averages_when_shrinking(size: str, most: int) -> None:
+    """Columns of 0 and 200 become grey: of the one nearest to each target's centre they would stay 0 or 200."""
+    image = np.zeros((80, 160), np.uint8)
+    image[:, ::2] = 200
+    lens = CameraModel(80, 160, K, np.array([1e-6, 0, 0, 0]), "plumb_bob")
+    shrunk = TargetView(lens.rectified(), lens, DatasetOptions(size=size))(image)[2:-2, 2:-2].astype(int)
+    assert np.abs(shrunk - 100).max() <= most
 
 
 def test_splat_rounds_to_the_pixel_and_keeps_the_nearest() -> None:
