@@ -22,6 +22,7 @@ MOTION: dict[str, MotionConfig] = {
     "guizilini_l1": replace(GUIZILINI_SELF, supervised=1.0, norm="l1"),  # weight by validation
     "guizilini_berhu": replace(GUIZILINI_SELF, supervised=1.0, norm="berhu"),  # weight by validation
     "guizilini_supervised_l1": replace(GUIZILINI_SELF, photometric=0.0, supervised=1.0, norm="l1"),
+    "midas_student": MotionConfig(photometric=0.0, distillation=1.0),  # a teacher's labels alone
     "robot": MotionConfig(
         stereo=False,  # set where the robot has a pair
         reprojected=10.0,  # by validation
