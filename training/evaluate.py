@@ -2,10 +2,11 @@
 
     python -m training.evaluate MODEL DATASET --split test --crop garg --cap 80 --align median --out FOLDER
 
-MODEL is 'default', an ONNX file with our contract, or a checkpoint of training.train_default; it runs through the
-pipeline and engine that drive the robot. DATASET is a folder made by training.make_dataset, or KITTI raw (a drive, or
-a folder of drives) with --frames LIST and --depth. Prints tables (Markdown): means over images, each of equal weight.
-With --out also FOLDER/result.json and FOLDER/index.html, which holds its pictures: the best and the worst images.
+MODEL is 'default', an ONNX file with our contract, or a checkpoint of training.train_default (.pt, exported first): it
+runs through the pipeline and engine that drive the robot. Or the weights of training.train (.safetensors), which run
+in torch. DATASET is a folder made by training.make_dataset, or KITTI raw (a drive, or a folder of drives) with --frames
+LIST and --depth. Prints tables (Markdown): means over images, each of equal weight. With --out also FOLDER/result.json
+and FOLDER/index.html, which holds its pictures: the best and the worst images.
 The same model, data and options give the same bytes.
 """
 
@@ -25,8 +26,9 @@ from depth_perception.progress_line import ProgressLine
 from training.dataset_folder import SPLITS
 from training.evaluation.cases import ALL, REFERENCES, Cases, DatasetCases
 from training.evaluation.kitti_cases import DEPTHS, KittiCases
+from training.evaluation.models import open_model
 from training.evaluation.page import page
-from training.evaluation.predictor import Predictor, model_path
+from training.evaluation.predictor import Predictor
 from training.evaluation.protocol import ALIGNMENTS, CROPS, NONE, Protocol, parse_cap
 from training.evaluation.run import BANDS_M, Result, evaluate
 from training.evaluation.tables import entry, markdown
@@ -59,8 +61,7 @@ def run(given: argparse.Namespace) -> tuple[Result, Cases, Predictor]:
     protocol = Protocol(given.crop, parse_cap(given.cap), given.min_depth, given.align)
     cases = find_cases(given)
     with tempfile.TemporaryDirectory() as folder, ProgressLine() as progress:
-        path = model_path(given.model, cases[0].camera, Path(folder))
-        predictor = Predictor(path, given.backend, "" if path == given.model else Path(given.model).name)
+        predictor = open_model(given.model, given.backend, cases[0].camera, Path(folder))
         result = evaluate(predictor, cases, protocol, given.bands, progress)
         return result, cases, predictor
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +14,41 @@ from depth_perception.pipeline import Pipeline, unscaled
 from depth_perception.records import DepthKind, Frame
 from depth_perception.upsample import Upsampler
 from training.dataset_folder import Image
+from training.evaluation.protocol import Cap
 
 Float32 = NDArray[np.float32]
-CHECKPOINTS = (".pt", ".ckpt")
 NEAREST_M, FARTHEST_M = 1e-6, 1e6
 
 
-class Predictor:
+class Predictor(Protocol):
+    """Something that answers an image."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+
+    @property
+    def kind(self) -> DepthKind:
+        """What its answers are."""
+
+    @property
+    def range(self) -> Cap:
+        """Metres, that it says of itself."""
+
+    @property
+    def sha256(self) -> str:
+        """Of its file."""
+
+    @property
+    def backend(self) -> str:
+        """What runs it."""
+
+    def __call__(self, image: Image, camera: CameraModel) -> Float32:
+        """(H, W) at the image's size: metres, depth of unknown scale, or inverse depth of unknown scale and shift."""
+        ...
+
+
+class EnginePredictor:
     """The model in `path` ('default', or an ONNX file) behind `backend`; `name`, if it isn't to be the file's.
 
     Raises:
@@ -34,13 +61,7 @@ class Predictor:
         self._name = name
 
     @property
-    def pipeline(self) -> Pipeline:
-        """What answers."""
-        return self._pipeline
-
-    @property
     def name(self) -> str:
-        """For people."""
         return self._name or self._pipeline.model.path.name
 
     @property
@@ -48,15 +69,22 @@ class Predictor:
         return self._pipeline.model.contract.kind
 
     @property
-    def is_inverse(self) -> bool:
-        """What `__call__` gives is inverse depth."""
-        return self.kind is DepthKind.RELATIVE_INVERSE
+    def range(self) -> Cap:
+        return Cap(self._pipeline.model.contract.min_depth, self._pipeline.model.contract.max_depth)
+
+    @property
+    def sha256(self) -> str:
+        return self._pipeline.model.sha256
+
+    @property
+    def backend(self) -> str:
+        return self._pipeline.choice.label
 
     def __call__(self, image: Image, camera: CameraModel) -> Float32:
-        """(H, W) at the image's size: metres, depth of unknown scale, or inverse depth of unknown scale and shift.
+        """As `Predictor` says.
 
-        It is brought to that size as the pipeline does it, but nothing is cut off at the model's range: alignment and
-        the protocol's cap come later.
+        It is brought to the image's size as the pipeline does it, but nothing is cut off at the model's range:
+        alignment and the protocol's cap come later.
 
         Raises:
             ConfigError: the model needs a focal length that the camera hasn't.
@@ -87,28 +115,3 @@ def _positive(depth: Float32, kind: DepthKind) -> Float32:
     if kind is DepthKind.METRIC_INVERSE:
         depth = np.where(depth > 0, depth, np.float32(np.inf))
     return np.clip(depth, np.float32(NEAREST_M), np.float32(FARTHEST_M))
-
-
-def model_path(model: str, camera: CameraModel, folder: Path) -> str:
-    """What `Predictor` takes: MODEL itself, or of a checkpoint the ONNX file that it exports to, written to `folder`.
-
-    Raises:
-        ModelError: a checkpoint that isn't one of ours.
-    """
-    if Path(model).suffix not in CHECKPOINTS:
-        return model
-    if not Path(model).is_file():
-        raise ModelError(f"there is no model file {model!r}; give an ONNX file, a checkpoint, or 'default'")
-    from training.export import contract_for, export, load_checkpoint
-
-    try:
-        network, config, summary = load_checkpoint(model)
-    except Exception as error:  # torch, pickle, zipfile and a missing key each have their own
-        raise ModelError(
-            f"{model!r} is no checkpoint of training.train_default ({type(error).__name__}: {error}); export it to "
-            "ONNX and give that file"
-        ) from error
-    aspect = math.log(camera.height / camera.width)
-    height, width = min(config.export_sizes, key=lambda size: abs(math.log(size[0] / size[1]) - aspect))
-    contract = contract_for(config, height, width, summary)
-    return str(export(network, config, contract, folder / f"{config.name}_{height}x{width}.onnx").path)

@@ -55,7 +55,7 @@ def evaluate(
         groups = {} if case.measured is None else coverage.groups(case.measured)
         prediction = predictor(case.image, case.camera)
         found = score_image(
-            case.name, prediction, case.target, predictor.is_inverse, protocol, limits, possible, bands, groups
+            case.name, prediction, case.target, _is_inverse(predictor), protocol, limits, possible, bands, groups
         )
         images += [] if found is None else [replace(found, place=place)]
         progress(place + 1, len(cases))
@@ -64,13 +64,12 @@ def evaluate(
             f"none of {len(cases)} images has a reference pixel that counts: crop {protocol.crop!r}, {protocol.cap}, "
             f"minimum {protocol.min_depth!r} m; say a wider --cap or --crop none"
         )
-    model = predictor.pipeline.model
     return Result(
         model={
             "name": predictor.name,
-            "sha256": model.sha256,
+            "sha256": predictor.sha256,
             "kind": predictor.kind.value,
-            "backend": predictor.pipeline.choice.label,
+            "backend": predictor.backend,
         },
         data={
             "name": cases.name,
@@ -91,13 +90,16 @@ def evaluate(
 
 def predicted(predictor: Predictor, case: Case, scores: ImageScores, align: str) -> Float32:
     """(H, W) metres of a case as its scores saw them."""
-    return scores.fits[align](predictor(case.image, case.camera), predictor.is_inverse)
+    return scores.fits[align](predictor(case.image, case.camera), _is_inverse(predictor))
 
 
 def limits_of(predictor: Predictor, protocol: Protocol) -> Cap:
     """The cap; without one, what the model says of its own range (so that no prediction is infinite)."""
-    contract = predictor.pipeline.model.contract
-    return protocol.cap or Cap(contract.min_depth, contract.max_depth)
+    return protocol.cap or predictor.range
+
+
+def _is_inverse(predictor: Predictor) -> bool:
+    return predictor.kind is DepthKind.RELATIVE_INVERSE
 
 
 def _possible(kind: DepthKind, align: str) -> bool:
