@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from training.loop.overrides import merged
 from training.preparation.manifest import write_dataset_manifest
 from training.teacher_labels import TeacherLabel, write_label
 
-RIG = Rig(frames=7, height=32, width=64)
+RIG = Rig(height=32, width=64)
 SETTINGS: dict[str, Any] = {
     "recipe": "robot",
     "data": {"height": 32, "width": 64, "batch_size": 2, "workers": 0},
@@ -27,12 +28,12 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def write_drives(out: Path) -> Path:
-    """Seven training samples, seven to validate on, a teacher's labels, and a manifest."""
-    write_dataset(out, RIG)
-    write_dataset(out, Rig(frames=7, height=32, width=64, name="held_out", split="val"))
+def write_drives(out: Path, frames: int = 7) -> Path:
+    """So many training samples, as many to validate on, a teacher's labels, and a manifest."""
+    write_dataset(out, replace(RIG, frames=frames))
+    write_dataset(out, replace(RIG, frames=frames, name="held_out", split="val"))
     rng = np.random.default_rng(0)
-    for n in range(RIG.frames):
+    for n in range(frames):
         inverse = rng.uniform(0.1, 1.0, (RIG.height, RIG.width)).astype(np.float16)
         sure = np.full(inverse.shape, 255, np.uint8)
         label = TeacherLabel(inverse, sure, DepthKind.RELATIVE_INVERSE, "teacher", "image")

@@ -19,6 +19,7 @@ from depth_perception.errors import ConfigError, ModelError
 from training.loop import training as loop
 from training.loop.configuration import read_config
 from training.loop.guard import NotFiniteError
+from training.loop.overrides import plain
 from training.loop.run_folder import load_networks
 from training.networks.real_time import RealTimeDepth
 from training.train import main, train
@@ -75,10 +76,8 @@ def test_ctrl_c_leaves_a_checkpoint_after_the_step(
     drives: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipe = tmp_path / "recipe.yaml"
-    config = settings()
-    recipe.write_text(yaml.safe_dump(loop_settings := _plain(config)))
+    recipe.write_text(yaml.safe_dump(plain(settings())))
     command = [str(recipe), "--data", str(drives), "--out", str(tmp_path / "run"), "epochs=2"]
-    assert loop_settings["recipe"] == "robot"
     objective = loop.Training.objective
 
     def interrupted(self: loop.Training, *arguments: Any) -> Any:
@@ -96,12 +95,6 @@ def test_ctrl_c_leaves_a_checkpoint_after_the_step(
     assert main(command) == 2 and "add --resume" in capsys.readouterr().err
     assert main([*command, "--resume"]) == 0
     assert (tmp_path / "run" / "weights.safetensors").is_file()
-
-
-def _plain(config: Any) -> dict[str, Any]:
-    from training.loop.overrides import plain
-
-    return plain(config)  # type: ignore[no-any-return]
 
 
 @pytest.mark.usefixtures("dropping_network")
@@ -175,7 +168,7 @@ def test_nan_ends_the_run_and_names_the_samples(
     with pytest.raises(NotFiniteError, match=r"inverse depth isn't finite in epoch 0, step 2, samples \['drive/left/0"):
         train(settings(), drives, tmp_path / "run")
     recipe = tmp_path / "recipe.yaml"
-    recipe.write_text(yaml.safe_dump(_plain(settings())))
+    recipe.write_text(yaml.safe_dump(plain(settings())))
     assert main([str(recipe), "--data", str(drives), "--out", str(tmp_path / "run3")]) == 1
     assert "step 2" in capsys.readouterr().err
 
@@ -193,14 +186,15 @@ def test_a_gradient_that_is_not_finite_changes_no_weight(drives: Path, tmp_path:
     assert all(torch.equal(value, after[name]) for name, value in before.items() if "tracked" not in name)
 
 
-def test_half_precision_channels_last_and_compiled_settings(drives: Path, tmp_path: Path) -> None:
-    config = settings(epochs=1, hardware={"precision": "bf16", "channels_last": True})
+def test_half_precision_trains_and_its_weights_are_read_back(drives: Path, tmp_path: Path) -> None:
+    size = {"height": 64, "width": 128}  # PyTorch's 16-bit CPU convolution of 1x1 pixels has NaN in its gradient
+    config = settings(epochs=1, data=size, hardware={"precision": "bf16"})
     assert train(config, drives, tmp_path / "run")
     networks, read = load_networks(tmp_path / "run" / "weights.safetensors")
     assert read == config and isinstance(networks.depth, RealTimeDepth) and not networks.training
     assert networks.depth(torch.rand(1, 3, 32, 64))[0].shape == (1, 1, 32, 64)
     assert all(torch.isfinite(value).all() for value in networks.state_dict().values())
-    train(settings(epochs=1, hardware={"precision": "32"}), drives, tmp_path / "full")
+    train(settings(epochs=1, data=size), drives, tmp_path / "full")
     half, full = (log(tmp_path / run)[0]["loss"] for run in ("run", "full"))
     assert half == pytest.approx(full, rel=0.05) and half != full
 
