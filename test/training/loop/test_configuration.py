@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from depth_perception.errors import ConfigError
-from training.losses.recipes import MOTION, STEREO
 from training.loop.configuration import TrainingConfig, from_values, read_config
 from training.loop.overrides import parse_assignments, plain
+from training.losses.recipes import MOTION, STEREO
 
 RECIPES = sorted((Path(__file__).parents[3] / "config" / "training").glob("*.yaml"))
 

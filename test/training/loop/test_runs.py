@@ -118,7 +118,7 @@ def test_a_run_says_what_it_was_made_of_and_shows_depth(drives: Path, tmp_path: 
 @pytest.mark.usefixtures("dropping_network")
 def test_it_goes_on_only_with_the_same_settings_and_data(drives: Path, tmp_path: Path) -> None:
     train(settings(epochs=1), drives, tmp_path / "run")
-    with pytest.raises(ConfigError, match="data.batch_size was 2, now 3"):
+    with pytest.raises(ConfigError, match=r"data\.batch_size was 2, now 3"):
         train(settings(epochs=1, data={"batch_size": 3}), drives, tmp_path / "run", resume=True)
     other = write_drives(tmp_path / "other")
     content = json.loads((other / "manifest.json").read_text())
@@ -126,7 +126,7 @@ def test_it_goes_on_only_with_the_same_settings_and_data(drives: Path, tmp_path:
     with pytest.raises(ConfigError, match="another dataset"):
         train(settings(epochs=1), other, tmp_path / "run", resume=True)
     (other / "manifest.json").unlink()
-    with pytest.raises(ConfigError, match="no manifest.json"):
+    with pytest.raises(ConfigError, match=r"no manifest\.json"):
         train(settings(), other, tmp_path / "new")
     assert train(settings(epochs=1, hardware={"log_every": 1}), drives, tmp_path / "run", resume=True)
 
