@@ -19,7 +19,8 @@ from depth_perception.commands.up import LAUNCH_ONLY, add_parser, depth_command,
 from depth_perception.errors import ConfigError, ModelError
 
 ROOT = Path(__file__).resolve().parent.parent
-SLEEP = "import time; time.sleep(60)"
+UNBLOCK = "import signal; signal.pthread_sigmask(signal.SIG_UNBLOCK, (2, 15))"
+SLEEP = f"import time; {UNBLOCK}; time.sleep(60)"
 
 
 def run_cli(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -116,12 +117,12 @@ def test_the_nodes_command_line_has_the_file_first_and_the_arguments_after() -> 
         depth_command({"rectify": "perhaps"})
 
 
-def run_together(script: str, *codes: str) -> subprocess.Popen[str]:
-    """`processes.run_together` of Python one-liners, in a process of its own; `script` may add to it."""
+def run_together(*codes: str, patience_s: float = 5.0) -> subprocess.Popen[str]:
+    """`processes.run_together` of Python one-liners, in a process of its own."""
     children = {f"child{number}": [sys.executable, "-c", code] for number, code in enumerate(codes)}
     program = (
         "import sys; from depth_perception import processes\n"
-        f"{script}\nsys.exit(processes.run_together({children!r}, {{'GREETING': 'hello'}}))"
+        f"sys.exit(processes.run_together({children!r}, {{'GREETING': 'hello'}}, {patience_s!r}))"
     )
     pipe = subprocess.PIPE
     return subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
@@ -129,7 +130,7 @@ def run_together(script: str, *codes: str) -> subprocess.Popen[str]:
 
 def test_when_a_child_ends_the_rest_is_stopped_and_its_code_returned() -> None:
     start = time.monotonic()
-    process = run_together("", "raise SystemExit(7)", SLEEP)
+    process = run_together("raise SystemExit(7)", SLEEP)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 7
     assert errors.startswith("child0 ended with exit code 7")
@@ -137,7 +138,7 @@ def test_when_a_child_ends_the_rest_is_stopped_and_its_code_returned() -> None:
 
 
 def test_a_child_that_a_signal_killed_counts_as_in_a_shell() -> None:
-    process = run_together("", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)", SLEEP)
+    process = run_together("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", SLEEP)
     process.communicate(timeout=30)
     assert process.returncode == 128 + signal.SIGKILL
 
@@ -146,7 +147,7 @@ def test_a_child_that_a_signal_killed_counts_as_in_a_shell() -> None:
 def test_a_signal_reaches_every_child_and_a_clean_end_is_zero(number: signal.Signals) -> None:
     # One write a line: the children share the pipe.
     code = (
-        "import os, signal, sys, time\n"
+        f"import os, sys, time; {UNBLOCK}\n"
         "def on_signal(number, _):\n"
         "    os.write(1, f'got {number} {os.environ[\"GREETING\"]}\\n'.encode())\n"
         "    sys.exit(0)\n"
@@ -154,7 +155,7 @@ def test_a_signal_reaches_every_child_and_a_clean_end_is_zero(number: signal.Sig
         "os.write(1, b'ready\\n')\n"
         "time.sleep(60)"
     )
-    process = run_together("", code, code)
+    process = run_together(code, code)
     assert process.stdout is not None
     assert [process.stdout.readline() for _ in range(2)] == ["ready\n"] * 2
     os.kill(process.pid, number)
@@ -163,12 +164,29 @@ def test_a_signal_reaches_every_child_and_a_clean_end_is_zero(number: signal.Sig
     assert output == f"got {int(number)} hello\n" * 2
 
 
+def test_a_signal_that_comes_while_a_child_starts_ends_it_cleanly() -> None:
+    """A child that hasn't got its handlers yet, as a node that imports: the signal waits, and no second one is sent."""
+    code = (
+        "import os, signal, sys, time\n"
+        "os.write(1, b'starting\\n')\n"
+        "while not signal.sigpending(): time.sleep(0.01)\n"
+        "signal.signal(2, lambda *_: sys.exit(0))\n"
+        "signal.pthread_sigmask(signal.SIG_UNBLOCK, (2, 15))\n"
+        "time.sleep(60)"
+    )
+    process = run_together(code)
+    assert process.stdout is not None and process.stdout.readline() == "starting\n"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0 and errors == ""
+
+
 def test_a_child_that_does_not_listen_is_killed() -> None:
     deaf = (
         "import signal, time\nfor n in (2, 15): signal.signal(n, signal.SIG_IGN)\n"
         "print('ready', flush=True)\ntime.sleep(60)"
     )
-    process = run_together("processes.PATIENCE_S = 0.3", deaf)
+    process = run_together(deaf, patience_s=0.3)
     assert process.stdout is not None and process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)

@@ -11,6 +11,7 @@ from typing import Any
 from depth_perception.recording.bringup import ARGUMENTS, parameters, remappings
 
 LAUNCH_ONLY = ("use_respawn",)  # `record` ends when the node ends
+FINISH_S = 60.0  # a slow disk takes that long for a full queue; killed, the file would need `recover`
 
 
 def add_parser(subparsers: Any) -> None:
@@ -38,7 +39,7 @@ def record(args: argparse.Namespace) -> int:
     from depth_perception.processes import run_together
 
     arguments = {argument.name: str(getattr(args, argument.name, "")) for argument in ARGUMENTS}
-    return run_together({"recorder": recorder_command(arguments)}, middleware_environment())
+    return run_together({"recorder": recorder_command(arguments)}, middleware_environment(), FINISH_S)
 
 
 def recorder_command(arguments: Mapping[str, str]) -> list[str]:

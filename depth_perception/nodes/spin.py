@@ -14,6 +14,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from depth_perception.errors import DepthPerceptionError
 
+ENDING = (signal.SIGINT, signal.SIGTERM)
 POLL_S = 0.2  # a signal that arrives inside the middleware's wait is seen this late
 
 
@@ -33,13 +34,15 @@ def run(make_node: Callable[[], Node], start: Callable[[Node], None], args: list
         stop.append(number)  # launch and the terminal may both send one: the second changes nothing
 
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ENDING:
         signal.signal(number, on_signal)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)  # `processes` starts us with them blocked
     node, executor = None, SingleThreadedExecutor()
     try:
         node = make_node()
         executor.add_node(node)
-        start(node)
+        if not stop:
+            start(node)
         while not stop and not _end and rclpy.ok():
             executor.spin_once(timeout_sec=POLL_S)
     except ExternalShutdownException:
@@ -53,4 +56,8 @@ def run(make_node: Callable[[], Node], start: Callable[[Node], None], args: list
             node.destroy_node()
         executor.shutdown()
         rclpy.try_shutdown()
+        # Python gives handlers of ours back to the system before it ends: a second signal would then kill what has
+        # finished its work. What is ignored stays ignored.
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)
     return _end[0] if _end else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import subprocess
@@ -61,15 +62,21 @@ def test_the_nodes_command_line() -> None:
     ]
 
 
-def test_ctrl_c_finishes_the_file(tmp_path: Path) -> None:
-    """In the terminal both processes get the signal: here too, as one group."""
+def recording(directory: Path) -> subprocess.Popen[str]:
+    """The command, leader of a group of its own, as in a terminal."""
     pytest.importorskip("rclpy", reason="rclpy is not installed: pip install 'depth_perception[ros]'")
-    command = [sys.executable, "-m", "depth_perception.cli", "record", "--directory", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "depth_perception.cli", "record", "--directory", str(directory)]
     command += ["--roles", "camera", "--topics", "/rosout"]
-    process = subprocess.Popen(
+    return subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("signals", [1, 40])
+def test_ctrl_c_finishes_the_file(tmp_path: Path, signals: int) -> None:
+    """In the terminal both processes get the signal: here too. More of them, until nobody is left, change nothing."""
+    process = recording(tmp_path / "out")
     assert process.stdout is not None
     end, lines = time.monotonic() + 30.0, []
     while time.monotonic() < end and not any("recording /rosout" in line for line in lines):
@@ -77,7 +84,28 @@ def test_ctrl_c_finishes_the_file(tmp_path: Path) -> None:
     while time.monotonic() < end and not list(tmp_path.glob("out/*/*.active")):
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)
+    (node,) = children(process.pid)
+    for _ in range(signals - 1):
+        time.sleep(0.05)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(node, signal.SIGINT)
     rest, _ = process.communicate(timeout=30)
     assert process.returncode == 0, "".join(lines) + rest
     assert "/rosout: " in rest and "0 dropped" in rest and "Traceback" not in rest
     assert [path.suffix for path in sorted(tmp_path.glob("out/*/*"))] == [".mcap", ".yaml"]
+
+
+def test_ctrl_c_while_the_node_starts_ends_it_cleanly(tmp_path: Path) -> None:
+    """While it imports, there is nothing to finish yet, and no traceback to show."""
+    process = recording(tmp_path / "out")
+    end = time.monotonic() + 30.0
+    while time.monotonic() < end and not children(process.pid):
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 0 and "Traceback" not in output, output
+    assert not list(tmp_path.glob("out/*"))
+
+
+def children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
