@@ -1,11 +1,11 @@
 """How fast `make_dataset` is beside decoding, resizing and encoding alone, on the same bag in one run; and its memory.
 
-    python -m benchmarks.make_dataset BAG... [--repeat 5] [--size 192x640] [--rounds 5] [--format jpg]
+    python -m benchmarks.make_dataset BAG... [--images 150] [--size 192x640] [--rounds 5] [--format jpg]
     python -m benchmarks.make_dataset --memory 150 600
 
 "images alone" reads the bag, decodes its pictures, resizes and encodes them; "all alone" also reads its LiDAR and
 encodes the depth maps that become of it. Neither opens the bag, pairs, rectifies, thins, projects, hashes or writes a
-file. Each bag is first made --repeat times as long, since opening one costs as much as tens of images. Rounds
+file. Each bag is first repeated until it has --images frames, since opening one costs as much as tens of them. Rounds
 alternate, so that other programs disturb all alike, and the least of their seconds count: by the clock, and of the
 processor (make_dataset hashes its input and writes pictures on threads of their own). The target is half of the rate of
 "images alone". With --memory, recordings of so many frames (two VGA cameras at 15 Hz, LiDAR, odometry) are made first,
@@ -16,6 +16,7 @@ nor pass 1 GB.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import resource
 import subprocess
 import sys
@@ -112,10 +113,12 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
     return time.perf_counter() - clock, time.process_time() - processor
 
 
-def compare(source: Path, options: DatasetOptions, times: int, rounds: int) -> str:
+def compare(source: Path, options: DatasetOptions, frames: int, rounds: int) -> str:
     """One row of the table."""
     with tempfile.TemporaryDirectory() as scratch:
         bag, out = Path(scratch) / source.name, Path(scratch) / "out"
+        with contextlib.closing(BagSource(source, options)) as once:
+            times = -(-frames // once.total)
         repeated(source, bag, times)
 
         def make(name: str) -> None:
@@ -179,7 +182,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bags", nargs="*", type=Path, metavar="BAG")
     parser.add_argument("--size", default="192x640")
-    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--images", type=int, default=150, help="frames that a bag has at least, by repetition")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--format", choices=("jpg", "png"), default="jpg")
     parser.add_argument("--memory", type=int, nargs="+", default=[], metavar="FRAMES", help="in growing order")
@@ -192,7 +195,7 @@ def main() -> None:
         print("| bag | images | images alone | all alone | make_dataset | of images alone | of all alone |")
         print("|---|---:|---:|---:|---:|---:|---:|")
     for bag in args.bags:
-        print(compare(bag, options, args.repeat, args.rounds), flush=True)
+        print(compare(bag, options, args.images, args.rounds), flush=True)
     for frames in args.memory:
         with tempfile.TemporaryDirectory() as scratch:
             record(Path(scratch) / "bag", frames)
