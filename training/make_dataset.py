@@ -22,7 +22,7 @@ from depth_perception.errors import DepthPerceptionError
 from depth_perception.progress_line import ProgressLine
 from training.dataset_folder import Sequence, sequences
 from training.dataset_writer import write_json
-from training.preparation.jobs import Job, Outcome, run_here, run_in_processes, run_on_ray
+from training.preparation.jobs import Job, Outcome, quiet, run_here, run_in_processes, run_on_ray
 from training.preparation.manifest import write_dataset_manifest
 from training.preparation.options import DatasetOptions, add_arguments, from_arguments
 from training.preparation.sources import find_sources, open_source
@@ -159,10 +159,11 @@ def main(arguments: Items[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminated)
     start = time.monotonic()
     try:
-        outcomes = make_dataset(
-            args.sources, args.out, from_arguments(args), jobs=args.jobs, cluster=args.cluster or "",
-            address=args.address, supervised=args.supervised, supervised_seed=args.supervised_seed,
-        )  # fmt: skip
+        with quiet():
+            outcomes = make_dataset(
+                args.sources, args.out, from_arguments(args), jobs=args.jobs, cluster=args.cluster or "",
+                address=args.address, supervised=args.supervised, supervised_seed=args.supervised_seed,
+            )  # fmt: skip
     except DepthPerceptionError as error:
         print(f"make_dataset: {error}", file=sys.stderr)
         return 2
@@ -175,7 +176,10 @@ def main(arguments: Items[str] | None = None) -> int:
     made = [outcome.summary for outcome in outcomes if outcome.summary]
     frames, samples = (sum(summary[key] for summary in made) for key in ("frames", "samples"))
     rate = frames / seconds if seconds else 0.0
-    print(f"{samples} new samples of {frames} images in {seconds:.1f} s ({rate:.0f} images/s) -> {out}")
+    if any(not outcome.error for outcome in outcomes):
+        print(f"{samples} new samples of {frames} images in {seconds:.1f} s ({rate:.0f} images/s) -> {out}")
+    else:
+        print("nothing was made")
     bare = [o for o in outcomes if o.error or (o.summary is not None and not o.summary["samples"])]
     return 1 if bare else 0
 

@@ -19,6 +19,7 @@ from depth_perception.extrinsics import transform_from_message
 from depth_perception.messages.image import encoding_of
 from depth_perception.records import Float32, Image
 from depth_perception.stamp_buffer import StampBuffer
+from depth_perception.watch import RESET_NS
 from training.preparation.bag_topics import RigTopics
 from training.preparation.moments import pose_at, turn_at
 from training.preparation.options import DatasetOptions
@@ -52,6 +53,7 @@ class BagSensors:
         self._odom: StampBuffer[None] = StampBuffer(_POSES_KEPT)
         self._track = OdometryTrack() if topics.odom else None
         self._poses = 0
+        self._last_ns: dict[str, int] = {}  # topic → its newest message's stamp
         self._lidar_offset_ns = round(options.lidar_offset_s * 1e9)
         self._odom_offset_ns = round(options.odom_offset_s * 1e9)
 
@@ -65,6 +67,7 @@ class BagSensors:
             return
         if topic == topics.right_info or (stamp_ns := self.stamp(raw)) is None:
             return
+        self._check_order(topic, stamp_ns)
         if topic == topics.lidar:
             self._lidar.add(stamp_ns + self._lidar_offset_ns, _Cloud(raw))
         elif topic == topics.right:
@@ -84,6 +87,7 @@ class BagSensors:
             self._complain(error)
             return
         stamp_ns = messages.stamp_ns(message.header) + self._odom_offset_ns
+        self._check_order(raw.channel.topic, stamp_ns)
         self._odom.add(stamp_ns, None)
         self._track.add(stamp_ns, T)
         self._poses += 1
@@ -104,7 +108,12 @@ class BagSensors:
         grey = encoding_of(message) in _GREY
         return messages.decode_image(message) if grey else messages.decode_rgb(message)
 
-    def _complain(self, error: Exception) -> None:
+    def _check_order(self, topic: str, stamp_ns: int) -> None:
+        last_ns, self._last_ns[topic] = self._last_ns.get(topic), stamp_ns
+        if last_ns is not None and last_ns - RESET_NS < stamp_ns <= last_ns:
+            self._complain(f"a stamp on {topic} isn't later than the one before")
+
+    def _complain(self, error: Exception | str) -> None:
         text = str(error)
         self._damaged[text] = self._damaged.get(text, 0) + 1
 

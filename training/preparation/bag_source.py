@@ -150,7 +150,8 @@ class _Reading:
         except MessageError as error:
             return Rejected(stamp_ns, "damaged image message", str(error))
         if complaint := self._complaint(left, camera):
-            return Rejected(stamp_ns, complaint.split(" (")[0], complaint)
+            reason, _, detail = complaint.partition(" (")
+            return Rejected(stamp_ns, reason, detail.replace(")", "", 1) or reason)
         origin = {**self._origin, "number": number}
         return SourceFrame(number, stamp_ns, left, breaks=breaks, origin=origin, **self._sensors.around(stamp_ns))
 

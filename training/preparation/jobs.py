@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -78,6 +78,18 @@ def _make(job: Job, progress: Progress) -> Outcome:
                 write_json(writer.folder / manifest.NAME, content)
                 writer.publish()
     return Outcome(found.name, summary)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """What is wrong with a bag stands in the report, once: the log would say it at each opening."""
+    bags = logging.getLogger("depth_perception.bags")
+    before = bags.level
+    bags.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        bags.setLevel(before)
 
 
 def run_here(jobs: Sequence[Job], progress: Progress) -> list[Outcome]:
@@ -159,7 +171,7 @@ def _in_process(job: Job, connection: Connection, images: Any, parent: int) -> N
         with images.get_lock():
             images.value += more
 
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt), quiet():
         connection.send(make_sequence(job, count))
 
 

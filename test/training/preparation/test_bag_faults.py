@@ -10,12 +10,14 @@ import pytest
 from bags import recordings as rec
 from bags.recordings import T0
 from made_sequences import Messages, made, replaced_stamp
+from mcap.reader import make_reader
+from mcap.writer import IndexType, Writer
 from rig_bags import CLOUD, IMAGE, INFO, LEFT, ODOM, STEP_NS, T_LEFT_LIDAR, TYPES, RigBag, picture, wall_depth
 
 from depth_perception import messages
 from depth_perception.camera import CameraModel
 from training.dataset_folder import sequences
-from training.make_dataset import make_dataset
+from training.make_dataset import main, make_dataset
 from training.preparation.options import DatasetOptions
 
 ALL_TRAIN = DatasetOptions(split="1,0,0", image_format="png")
@@ -85,24 +87,24 @@ def test_transforms_from_the_command_line(tmp_path: Path) -> None:
     np.testing.assert_allclose(depth[np.isfinite(depth)], wall_depth(1) - 0.04, atol=3e-3)
 
 
-def test_lidar_clock_off_by_an_hour(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("hours", "said"), [(-1, "3599.6"), (1, "3600.040 s after the image")])
+def test_lidar_clock_off_by_an_hour(tmp_path: Path, hours: int, said: str) -> None:
     bag = RigBag(frames=4, odom=False, point_times=False)
-    hour = 3600 * 10**9
+    hour = hours * 3600 * 10**9
 
     def shifted(topic: str, log: int, message: Any) -> tuple[str, int, Any]:
         if topic != CLOUD:
             return topic, log, message
-        stamp = messages.stamp_ns(message.header) - hour
+        stamp = messages.stamp_ns(message.header) + hour
         return topic, log, replaced_stamp(message, stamp)
 
     content = [shifted(*item) for item in bag.messages()]
     sequence, outcome = made(tmp_path / "a", content)
     assert outcome.summary is not None
     missing = outcome.summary["missing"]["lidar"]
-    assert missing["count"] == 4 and "s before the image" in missing["example"]
-    assert "--lidar-offset-s" in missing["example"] and "3599.6" in missing["example"]
+    assert missing["count"] == 4 and said in missing["example"] and "--lidar-offset-s" in missing["example"]
     assert len(sequence.samples()) == 4 and sequence.samples()[0].depth == {}
-    sequence, _ = made(tmp_path / "b", content, lidar_offset_s=3600.0)
+    sequence, _ = made(tmp_path / "b", content, lidar_offset_s=-3600.0 * hours)
     assert [sample.sync_ms for sample in sequence.samples()] == [{"lidar": 40.0}] * 4
 
 
@@ -117,6 +119,18 @@ def test_duplicate_and_backward_stamps_are_left_out(tmp_path: Path) -> None:
     reasons = {name: item["count"] for name, item in outcome.summary["rejected"].items()}
     assert reasons == {"duplicate stamp": 1, "stamp goes back": 1}
     assert [sample.index for sample in sequence.samples()] == [0, 1, 3, 5]
+
+
+@pytest.mark.parametrize("moved", [CLOUD, ODOM])
+def test_repeated_and_backward_stamps_of_a_sensor_are_told(tmp_path: Path, moved: str) -> None:
+    content = RigBag(frames=8).messages()
+    found = [message for topic, _, message in content if topic == moved]
+    stamps = [messages.stamp_ns(message.header) for message in found]
+    replaced_stamp(found[-4], stamps[-5])
+    replaced_stamp(found[-2], stamps[-3] - 5_000_000)
+    sequence, outcome = made(tmp_path, content)
+    assert outcome.summary is not None and len(sequence.samples()) == 8
+    assert outcome.summary["problems"] == [f"2 × a stamp on {moved} isn't later than the one before"]
 
 
 def test_a_clock_that_was_reset_starts_anew(tmp_path: Path) -> None:
@@ -152,7 +166,8 @@ def test_another_size_or_calibration_in_the_middle(tmp_path: Path) -> None:
         "image size differs": 1,
         "calibration changed": 1,
     }
-    assert "64x48" in rejected["image size differs"]["example"]
+    example = "64x48; the sequence began with a calibration for 128x96"
+    assert rejected["image size differs"]["example"] == example
     assert [sample.index for sample in sequence.samples()] == [0, 1, 2, 5]
 
 
@@ -176,6 +191,47 @@ def test_a_truncated_bag_gives_what_is_whole(tmp_path: Path) -> None:
     (outcome,) = make_dataset([str(bag)], tmp_path / "out", ALL_TRAIN)
     assert outcome.error == "" and outcome.summary is not None
     assert 20 <= outcome.summary["samples"] < 80 and any("mcap" in problem for problem in outcome.summary["problems"])
+
+
+def test_a_bag_without_an_index_gives_the_same_pixels(tmp_path: Path) -> None:
+    """As a recorder leaves it that is told to write none; without metadata.yaml, too."""
+    reference, _ = made(tmp_path / "a", RigBag(frames=5))
+    (indexed,) = (tmp_path / "a" / "bag").glob("*.mcap")
+    bag = tmp_path / "bag"
+    bag.mkdir()
+    with indexed.open("rb") as source, (bag / "bag_0.mcap").open("wb") as file:
+        writer = Writer(
+            file, index_types=IndexType.NONE, use_statistics=False, use_summary_offsets=False, repeat_channels=False,
+            repeat_schemas=False,
+        )  # fmt: skip
+        writer.start("ros2", "test")
+        ids: dict[str, int] = {}
+        for schema, channel, message in make_reader(source).iter_messages():
+            assert schema is not None
+            if channel.topic not in ids:
+                schema_id = writer.register_schema(schema.name, schema.encoding, schema.data)
+                ids[channel.topic] = writer.register_channel(channel.topic, channel.message_encoding, schema_id)
+            writer.add_message(ids[channel.topic], message.log_time, message.data, message.publish_time)
+        writer.finish()
+    (outcome,) = make_dataset([str(bag)], tmp_path / "out", ALL_TRAIN)
+    (sequence,) = sequences(tmp_path / "out")
+    assert outcome.error == "" and len(sequence.samples()) == 5
+    for i in range(5):
+        assert sequence.image_path(i).read_bytes() == reference.image_path(i).read_bytes()
+        assert sequence.depth_path(i).read_bytes() == reference.depth_path(i).read_bytes()
+
+
+def test_what_cannot_be_read_at_all_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bag = RigBag(frames=3).write(tmp_path / "bag")
+    (storage,) = bag.glob("*.mcap")
+    for content, said in ((b"", "is empty"), (b"no recording" * 99, "is not a recording"), (None, "are not there")):
+        storage.unlink(missing_ok=True)
+        if content is not None:
+            storage.write_bytes(content)
+        assert main([str(bag), str(tmp_path / "out")]) == 1
+        output = capsys.readouterr().out
+        assert "NOT MADE" in output and said in output and "nothing was made" in output
+        assert not (tmp_path / "out").exists()
 
 
 def test_the_right_eye_may_be_late_or_uncalibrated(tmp_path: Path) -> None:
