@@ -2,7 +2,8 @@
 
 Known where this differs from published tables: `original` is depth along the camera's axis at the nearest pixel;
 `published` repeats what Godard et al. 2017's evaluation, from which most tables come, computes: the LiDAR's forward
-distance, which lies 0.27 m behind the camera and so reads more, one pixel further up and left.
+distance, which lies 0.27 m behind the camera and so reads more, one pixel further up and left. Both leave out the 3 mm
+by which KITTI's P moves a camera off the line that all of them lie on (see `kitti_files.camera_from`).
 """
 
 from __future__ import annotations

@@ -65,7 +65,12 @@ def page(result: Result, cases: Cases, predictor: Predictor) -> tuple[str, dict[
     for one in tables(result):
         body.append(f"<h2>{html.escape(one.title)}</h2>")
         body.append(table(one.head, [[html.escape(cell) for cell in row] for row in one.rows]))
-        body.append(bars(f"abs_rel, {one.title}", [row[0] for row in one.rows], [float(row[3]) for row in one.rows]))
+    if result.bands:
+        lower = [name.partition("-")[0] for name in result.bands]
+        errors = [score.depth.abs_rel for score in result.bands.values()]
+        body.append(
+            bars(f"abs_rel by the reference's depth, align {result.protocol.align}", lower, errors, "by m, from")
+        )
     found: dict[str, Image] = {}
     for what, images in zip(("best", "worst"), chosen(result), strict=True):
         body += _pictures(what, images, result, cases, predictor, found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,14 @@ import pytest
 from dataset_folders import Rig, depth_of, image_of, write_dataset
 from tiny_model import tiny_model
 
+from depth_perception.errors import ConfigError
 from depth_perception.records import DepthKind
-from training.evaluate import main
+from training.dataset_folder import sequences
+from training.dataset_writer import encoded_depth
+from training.evaluate import main, parse, run
 from training.evaluation.cases import DatasetCases
 from training.evaluation.page import ErrorColours, chosen
+from training.evaluation.run import spread
 from training.evaluation.tables import _known
 
 RIG = Rig(frames=3, split="test", right=False)
@@ -92,19 +97,34 @@ def test_the_same_bytes_twice_and_nothing_from_elsewhere(data: Path, model: str,
         assert text.count(f"<{tag}>") + text.count(f"<{tag} ") == text.count(f"</{tag}>")
 
 
-def test_best_and_worst_are_by_abs_rel(data: Path, model: str, tmp_path: Path) -> None:
-    from training.evaluate import parse, run
-
-    found, _, _ = run(parse([model, str(data)]))
+@pytest.mark.parametrize(("frames", "counts"), [(1, (1, 0)), (3, (2, 1)), (4, (2, 2)), (8, (3, 3))])
+def test_best_first_and_worst_first(tmp_path: Path, model: str, frames: int, counts: tuple[int, int]) -> None:
+    out = write_dataset(tmp_path / "some", replace(RIG, frames=frames))
+    found, _, _ = run(parse([model, str(out)]))
     best, worst = chosen(found)
-    errors = [item.overall["none"].depth.abs_rel for item in (*best, *worst)]
-    assert len(best) == 2 and len(worst) == 1 and errors == sorted(errors)
+    assert (len(best), len(worst)) == counts
+    errors = sorted(item.overall["none"].depth.abs_rel for item in found.images)
+    assert [item.overall["none"].depth.abs_rel for item in best] == errors[: len(best)]
+    assert [item.overall["none"].depth.abs_rel for item in worst] == errors[::-1][: len(worst)]
+
+
+def test_without_a_cap_the_models_own_range_limits(data: Path, tmp_path: Path) -> None:
+    path = str(tiny_model(tmp_path / "near.onnx", canonical_focal=None, height=40, width=64, max_depth=3.0))
+    assert main([path, str(data), "--cap", "none", "--min-depth", "5", "--out", str(tmp_path / "out")]) == 0
+    p, t = np.clip(said(0), 0.1, 3.0), stored(0)
+    counts = t >= 5
+    found = result(tmp_path / "out")
+    assert found["per_image"][0]["overall"]["none"]["rmse"] == pytest.approx(
+        np.sqrt(np.mean((p - t)[counts] ** 2)), rel=1e-5
+    )
+    assert found["protocol"]["cap"] is None and found["protocol"]["limits"] == {"low": 0.1, "high": 3.0}
+
+
+def test_spread_of_scales() -> None:
+    assert spread([1.0, 2.0, 3.0]) == pytest.approx((2.0, np.sqrt(2 / 3) / 2))
 
 
 def test_coverage_by_what_training_saw(data: Path, model: str, tmp_path: Path) -> None:
-    from training.dataset_folder import sequences
-    from training.dataset_writer import encoded_depth
-
     write_dataset(tmp_path / "beams", RIG)
     (recording,) = sequences(tmp_path / "beams")
     for n in range(3):
@@ -121,9 +141,20 @@ def test_coverage_by_what_training_saw(data: Path, model: str, tmp_path: Path) -
 
 
 def test_a_simulators_truth_is_the_reference_where_it_is(data: Path) -> None:
-    with pytest.raises(Exception, match="has truth"):
+    with pytest.raises(ConfigError, match="has truth"):
         DatasetCases(data, reference="truth")
-    assert DatasetCases(data).reference == "depth"
+    assert DatasetCases(data).reference == "depth" and DatasetCases(data)[0].measured is None
+    (recording,) = sequences(data)
+    (recording.folder / "truth" / "left").mkdir(parents=True)
+    for n in range(3):
+        recording.truth_path(n).write_bytes(encoded_depth(np.full((40, 64), 7.0, np.float32)))
+    lines = recording.folder / "samples.jsonl"
+    lines.write_text(lines.read_text().replace('"truth": false', '"truth": true'))
+    cases = DatasetCases(data)
+    case = cases[2]
+    assert cases.reference == "truth" and (case.target == 7.0).all()
+    assert np.array_equal(case.measured, stored(2).astype(np.float32), equal_nan=True)  # what training saw
+    assert np.array_equal(DatasetCases(data, reference="depth")[2].target, case.measured, equal_nan=True)
 
 
 class TestKinds:

@@ -43,7 +43,7 @@ class TestScanDepth:
         assert depth[9, 7] == pytest.approx(4.0) and depth[9, 8] == pytest.approx(40.0)
 
     def test_what_is_behind_or_outside_is_none(self) -> None:
-        behind, between = [-5.0, 0.0, 0.0], [0.1, 0.0, 0.0]  # the second lies before the LiDAR, behind the camera
+        behind, between = [-5.0, 0.0, 0.0], [0.1, 0.0, -0.1]  # the second lies before the LiDAR, behind the camera
         xyz = np.array([behind, between, at(45.0, 9.0, 5.0), at(7.0, 30.6, 5.0)], np.float32)
         assert np.isnan(scan_depth(xyz, T_LEFT_LIDAR, CAMERA)).all()
 

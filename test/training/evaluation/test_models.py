@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from dataset_folders import K_LEFT, Rig, image_of, write_dataset
+from tiny_model import tiny_model
 
 from depth_perception.camera import CameraModel
 from depth_perception.errors import ModelError
@@ -17,6 +18,8 @@ from training.default_config import DefaultTraining, to_dict
 from training.evaluate import main
 from training.evaluation.checkpoint import TorchPredictor, kind_of
 from training.evaluation.models import open_model
+from training.evaluation.predictor import EnginePredictor, _positive
+from training.evaluation.protocol import Cap
 from training.loop.configuration import TrainingConfig, from_values
 from training.loop.model import make_networks
 from training.loop.run_folder import save_weights
@@ -81,6 +84,33 @@ class TestTorchWeights:
         (tmp_path / "last.ckpt").write_text("")
         with pytest.raises(ModelError, match=r"evaluate best\.safetensors"):
             open_model(str(tmp_path / "last.ckpt"), "auto", CAMERA, tmp_path)
+
+
+class TestEngine:
+    def test_relative_inverse_depth_is_interpolated_as_it_is(self, tmp_path: Path) -> None:
+        path = tiny_model(tmp_path / "r.onnx", DepthKind.RELATIVE_INVERSE, None, height=2, width=2)
+        image = np.zeros((2, 4, 3), np.uint8)
+        image[:, 2:, 0] = 64  # columns of the model: 1 and 2
+        found = EnginePredictor(str(path))(image, CameraModel(2, 4, K_LEFT))
+        assert found == pytest.approx(np.array([[1.0, 1.25, 1.75, 2.0]] * 2))
+
+    def test_depth_jumps_instead(self, tmp_path: Path) -> None:
+        path = tiny_model(tmp_path / "m.onnx", DepthKind.METRIC, None, height=2, width=2)
+        image = np.zeros((2, 4, 3), np.uint8)
+        image[:, 2:, 0] = 64
+        found = EnginePredictor(str(path))(image, CameraModel(2, 4, K_LEFT))
+        assert sorted(set(found.ravel().tolist())) == [1.0, 2.0]  # no flying pixel
+
+    def test_nothing_is_cut_off_at_the_models_range(self, tmp_path: Path) -> None:
+        path = tiny_model(tmp_path / "m.onnx", DepthKind.METRIC, None, height=2, width=2, max_depth=1.5)
+        predictor = EnginePredictor(str(path))
+        assert predictor(np.full((2, 2, 3), 128, np.uint8), CameraModel(2, 2, K_LEFT)) == pytest.approx(3.0)
+        assert predictor.range == Cap(0.1, 1.5)
+
+    def test_what_is_not_positive_can_be_aligned(self) -> None:
+        depth = np.array([-1.0, 0.0, 2.0, np.inf], np.float32)
+        assert _positive(depth, DepthKind.METRIC).tolist() == pytest.approx([1e-6, 1e-6, 2.0, 1e6])
+        assert _positive(depth, DepthKind.METRIC_INVERSE).tolist() == pytest.approx([1e6, 1e6, 2.0, 1e6])
 
 
 def test_a_checkpoint_of_the_default_trainer_is_exported_for_the_camera(tmp_path: Path) -> None:

@@ -168,6 +168,15 @@ class TestScores:
         assert found.bands["2-5 m"].depth.abs_rel == pytest.approx(0.1)
         assert found.bands["5-6 m"].depth.abs_rel == pytest.approx(1.0)
 
+    def test_bands_and_groups_are_of_the_chosen_alignment(self) -> None:
+        masks = {"all": np.ones((2, 4), bool)}
+        for align, error in (("none", 1.0), ("median", 0.0)):
+            protocol = Protocol(align=align)
+            found = score_image("", 2 * TARGET, TARGET, False, protocol, WIDE, bands=(0.0, 80.0), groups=masks)
+            assert found is not None
+            for part in (found.bands["0-80 m"], found.groups["all"]):
+                assert part.depth.abs_rel == pytest.approx(error, abs=1e-6)
+
     def test_images_weigh_the_same_and_empty_ones_nothing(self) -> None:
         none = np.zeros(0, np.float32)
         found = mean_score([score(flat(1.1), flat(1.0)), score(flat(1.3, 1.3, 1.3), flat(1, 1, 1)), score(none, none)])
