@@ -1,8 +1,8 @@
 """How surely a LiDAR's wrong extrinsic is noticed, and how often a right one is doubted.
 
-    MUJOCO_GL=egl python -m benchmarks.extrinsics [--worlds 40] [--keep FOLDER] [--degrees 2] [--metres 0.3]
+    MUJOCO_GL=egl python -m benchmarks.extrinsics [--worlds 40] [--first 900500] [--keep FOLDER] [--degrees 2] [--metres 0.3]
 
-Worlds are those of config/sim_test_seeds.yaml; in each a drive of 9 s, its 16-beam LiDAR deskewed to every third turn's
+Worlds begin at a seed that nothing was trained or tuned on; in each a drive of 9 s, its 16-beam LiDAR deskewed to every third turn's
 image. Every drive is seen with the right extrinsic and with each of twelve wrong ones: turned about, or moved along,
 one axis of the camera's optical frame. A right one is doubted if the watch complains after any of the images; a wrong
 one is noticed if it complains after the last. Where a drive shows too few silhouettes the watch is silent; the share
@@ -37,7 +37,6 @@ from depth_perception.sim.frames import frames
 from depth_perception.sim.setup import CameraSetup, SimConfig
 from depth_perception.sim.world import KINDS
 
-FIRST_TEST_SEED = 900_000  # config/sim_test_seeds.yaml
 SECONDS = 9.1
 CAMERA = CameraSetup(rate_hz=10 / 3, right=False)
 AXES = ("pitch (x)", "yaw (y)", "roll (z)", "x", "y", "z")
@@ -57,6 +56,7 @@ class Row:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--worlds", type=int, default=40)
+    parser.add_argument("--first", type=int, default=900_500, help="seed of the first world")
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--degrees", type=float, default=2.0)
     parser.add_argument("--metres", type=float, default=0.3)
@@ -64,7 +64,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     none, rows = Row("none"), [Row(axis) for axis in AXES]
     for number in range(options.worlds):
-        views = drive(FIRST_TEST_SEED + number, KINDS[number % len(KINDS)], options.keep)
+        views = drive(options.first + number, KINDS[number % len(KINDS)], options.keep)
         see(none, views, CAMERA.model(), np.eye(4))
         for axis, row in enumerate(rows):
             for T in errors(axis, options.degrees, options.metres):
