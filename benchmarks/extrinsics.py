@@ -1,12 +1,12 @@
 """How surely a LiDAR's wrong extrinsic is noticed, and how often a right one is doubted.
 
-    MUJOCO_GL=egl python -m benchmarks.extrinsics [--worlds 40] [--first 900500] [--keep FOLDER] [--degrees 2] [--metres 0.3]
+    MUJOCO_GL=egl python -m benchmarks.extrinsics [--worlds 40] [--first SEED] [--keep FOLDER] [--degrees 2] [--metres 0.3]
 
-Worlds begin at a seed that nothing was trained or tuned on; in each a drive of 9 s, its 16-beam LiDAR deskewed to every third turn's
-image. Every drive is seen with the right extrinsic and with each of twelve wrong ones: turned about, or moved along,
-one axis of the camera's optical frame. A right one is doubted if the watch complains after any of the images; a wrong
-one is noticed if it complains after the last. Where a drive shows too few silhouettes the watch is silent; the share
-of drives with enough is the last column.
+Worlds begin at a seed that nothing was trained or tuned on; in each a drive of 9 s, its 16-beam LiDAR deskewed to every
+third turn's image. Every drive is seen with the right extrinsic and with each of twelve wrong ones: turned about, or
+moved along, one axis of the camera's optical frame. A right one is doubted if the watch complains after any of the
+images; a wrong one is noticed if it complains after the last. Where a drive shows too few silhouettes the watch is
+silent; the share of drives with enough is the last column.
 
 `--keep` writes the rendered drives to a folder, or reads those that are there.
 """
