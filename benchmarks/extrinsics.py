@@ -1,6 +1,6 @@
 """How surely a LiDAR's wrong extrinsic is noticed, and how often a right one is doubted.
 
-    MUJOCO_GL=egl python -m benchmarks.extrinsics [--worlds 40] [--first SEED] [--keep FOLDER] [--degrees 2] [--metres 0.3]
+    MUJOCO_GL=egl python -m benchmarks.extrinsics [--worlds 40] [--first SEED] [--keep F] [--degrees 2] [--metres 0.3]
 
 Worlds begin at a seed that nothing was trained or tuned on; in each a drive of 9 s, its 16-beam LiDAR deskewed to every
 third turn's image. Every drive is seen with the right extrinsic and with each of twelve wrong ones: turned about, or
