@@ -65,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DepthPerceptionError as error:
         print(f"train: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        done = False  # the second: whatever checkpoint there is
     if not done:
         print("stopped: the same command with --resume goes on where this one was", file=sys.stderr)
     return 0 if done else INTERRUPTED

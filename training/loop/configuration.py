@@ -72,13 +72,13 @@ class ValidationConfig:
 
 @dataclass(frozen=True)
 class HardwareConfig:
-    """Where and how it runs. A change of these is allowed when a run goes on."""
+    """Where and how it runs."""
 
     accelerator: str = "auto"  # as Lightning names them: cpu, gpu, auto
     devices: int = 1  # processes, one for each GPU; on a CPU they use gloo
     precision: Literal["32", "bf16", "fp16"] = "32"  # of the networks; losses always run in 32 bits
     channels_last: bool = True
-    compile: bool = False  # torch.compile; takes a minute at the start
+    compile: bool = False  # torch.compile of the depth network; starts minutes later
     threads: int = 0  # of the CPU, for each process; 0: PyTorch's choice
     log_every: int = 50  # steps
 

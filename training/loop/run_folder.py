@@ -26,7 +26,8 @@ from training.loop.model import TrainedNetworks, make_networks
 from training.loop.overrides import plain
 
 CHECKPOINT, WEIGHTS, BEST = "last.ckpt", "weights.safetensors", "best.safetensors"
-MAY_CHANGE = ("hardware", "epochs", "data.workers")  # when a run goes on; epochs moves the end of a cosine, too
+# When a run goes on; epochs moves the end of a cosine, too
+MAY_CHANGE = ("epochs", "data.workers", *(f"hardware.{name}" for name in ("accelerator", "threads", "log_every")))
 
 
 def open_run(run: Path, config: TrainingConfig, dataset: dict[str, Any], resume: bool) -> bool:
@@ -44,7 +45,7 @@ def open_run(run: Path, config: TrainingConfig, dataset: dict[str, Any], resume:
         changed = [
             f"{name} was {before.get(name)!r}, now {now.get(name)!r}"
             for name in sorted(before.keys() | now.keys())
-            if before.get(name) != now.get(name) and not name.startswith(MAY_CHANGE)
+            if before.get(name) != now.get(name) and name not in MAY_CHANGE
         ]
         if changed:
             raise ConfigError(

@@ -15,6 +15,7 @@ from training.baselines import fit_baselines
 from training.dataset import Draw, FrameDataset
 from training.geometry.sampling import upsample
 from training.loop.configuration import ValidationConfig
+from training.loop.guard import NotFiniteError
 from training.metrics import depth_metrics, mean_metrics, median_scale
 from training.scale_shift import fit_scale_shift
 
@@ -53,7 +54,11 @@ class Scores:
 @torch.no_grad()
 def predicted(depth: nn.Module, dataset: FrameDataset, items: Sequence[int], device: torch.device) -> Iterator[Frame]:
     """Each item without augmentation, and what the depth network says of it, in 32 bits. One item at a time, so that
-    memory doesn't grow."""
+    memory doesn't grow.
+
+    Raises:
+        NotFiniteError: it says NaN or infinity.
+    """
     training = depth.training
     depth.eval()
     try:
@@ -62,6 +67,10 @@ def predicted(depth: nn.Module, dataset: FrameDataset, items: Sequence[int], dev
             image = batch.target.to(device).float() / 255.0
             finest = depth(image)[0].float()
             inverse = upsample(finest, *image.shape[-2:])[0, 0].cpu().numpy()
+            if not np.isfinite(inverse).all():
+                raise NotFiniteError(
+                    f"the network's inverse depth isn't finite for {dataset.name(item)!r} in validation"
+                )
             yield Frame(batch.target[0].permute(1, 2, 0).numpy(), inverse, batch.depth[0].numpy())
     finally:
         depth.train(training)

@@ -132,6 +132,12 @@ def test_it_goes_on_only_with_the_same_settings_and_data(drives: Path, tmp_path:
 
 
 @pytest.mark.usefixtures("dropping_network")
+def test_half_of_each_batch_may_be_supervised(drives: Path, tmp_path: Path) -> None:
+    train(settings(epochs=1, data={"half_batches": True}), drives, tmp_path / "run")
+    assert checkpoint(tmp_path / "run")["progress"]["step"] == 7  # an epoch is through when U is, one sample a batch
+
+
+@pytest.mark.usefixtures("dropping_network")
 def test_it_stops_when_validation_gets_no_better(drives: Path, tmp_path: Path) -> None:
     config = settings(epochs=9, optimiser={"learning_rate": 0.0, "ema_decay": 0.0}, validation={"patience": 2})
     frozen = Dropping.forward

@@ -62,7 +62,7 @@ def test_every_recipe_has_a_finite_gradient_where_it_should(name: str, config: M
     assert all(torch.isfinite(leaf.grad).all() for leaf in leaves(prediction) if leaf.grad is not None)
     learns = [leaf.grad is not None and bool(leaf.grad.abs().max() > 0) for leaf in leaves(prediction)]
     motion = isinstance(config, MotionConfig)
-    moving = motion and name != "guizilini_supervised_l1"
+    moving = motion and name not in ("guizilini_supervised_l1", "midas_student")
     assert learns == [True, motion, motion, motion, moving, not motion, False, False, False]
 
 
