@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from depth_perception.camera import CameraModel
-from depth_perception.errors import ConfigError
+from depth_perception.errors import BagError, ConfigError
 from depth_perception.extrinsics import Float64
 from training.dataset_folder import read_depth
 from training.evaluation.cases import Case
@@ -38,7 +38,7 @@ class KittiCases:
         annotated: root of KITTI's annotated depth, if it isn't in the drives.
 
     Raises:
-        ConfigError: no such list or depth, or nothing to test. BagError, CalibrationError: a drive isn't whole.
+        ConfigError: no such list or depth, or nothing to test. CalibrationError: a drive isn't whole.
     """
 
     def __init__(self, root: Path, frames: str = "", depth: str = "original", annotated: str = "") -> None:
@@ -49,21 +49,27 @@ class KittiCases:
         self.name, self.reference = root.resolve().name, depth
         self.part = f"frames of {Path(frames).name}" if frames else "all frames"
         self._places: list[tuple[str, KittiLayout, int]] = []
-        wanted = 0
+        images, reasons = 0, []
         for drive in drives(root):
-            name = drive.name.removesuffix("_sync")
-            layout = kitti_raw(drive, options)
-            numbers = [n for n in sorted(layout.images["left"]) if listed is None or {(name, n), ("", n)} & listed]
-            wanted += len(numbers)
-            has = layout.annotated.get("left", {}) if depth == "annotated" else layout.scans
-            if depth != "annotated" and layout.rig.T_left_lidar is None:
-                has = {}
-            self._places += [(drive.name, layout, number) for number in numbers if number in has]
-        self.skipped = (wanted if listed is None else max(wanted, len(listed))) - len(self._places)
+            numbers = None if listed is None else _numbers(listed, drive)
+            if numbers is not None and not numbers:
+                continue
+            try:
+                layout = kitti_raw(drive, options)
+            except BagError as error:  # a drive without annotated depth: KITTI leaves out some
+                reasons.append(str(error))
+                continue
+            images += len(layout.images["left"])
+            self._places += [
+                (drive.name, layout, number)
+                for number in sorted(_with_depth(layout, depth) & layout.images["left"].keys())
+                if numbers is None or number in numbers
+            ]
+        self.skipped = (images if listed is None else len(listed)) - len(self._places)
         if not self._places:
             raise ConfigError(
-                f"{str(root)!r} holds no frame with {depth} depth" + (f" that {frames!r} lists" if frames else "") +
-                ": it must hold KITTI raw drives (image_02/data, velodyne_points/data) and their calibration"
+                f"{str(root)!r} holds no frame with {depth} depth" + (f" that {frames!r} lists: " if frames else ": ") +
+                (reasons[0] if reasons else "it must hold KITTI raw drives with velodyne_points and their calibration")
             )  # fmt: skip
 
     def __len__(self) -> int:
@@ -86,6 +92,18 @@ class KittiCases:
 
     def __iter__(self) -> Iterator[Case]:
         return (self[place] for place in range(len(self)))
+
+
+def _numbers(listed: set[tuple[str, int]], drive: Path) -> set[int]:
+    """Frames of a drive that a list names."""
+    name = drive.name.removesuffix("_sync")
+    return {number for where, number in listed if where in ("", name)}
+
+
+def _with_depth(layout: KittiLayout, depth: str) -> set[int]:
+    if depth == "annotated":
+        return set(layout.annotated.get("left", ()))
+    return set(layout.scans) if layout.rig.T_left_lidar is not None else set()
 
 
 def scan_depth(xyz: Float32, T_left_lidar: Float64, camera: CameraModel, published: bool = False) -> Float32:

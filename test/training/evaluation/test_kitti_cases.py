@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import kitti_folders as kitti
@@ -10,7 +11,7 @@ import pytest
 from rig_bags import LEFT, wall_depth
 
 from depth_perception.camera import CameraModel
-from depth_perception.errors import BagError, ConfigError
+from depth_perception.errors import ConfigError
 from training.evaluation.kitti_cases import KittiCases, scan_depth
 from training.evaluation.protocol import Protocol
 
@@ -86,8 +87,19 @@ class TestKittiCases:
         assert len(cases) == 4 and cases.skipped == 2  # the first and the last frame have none
         target = cases[0].target
         assert (np.isfinite(target) == where).all() and (target[where] == 4.25).all()
-        with pytest.raises(BagError, match="--annotated ROOT"):
+        with pytest.raises(ConfigError, match="--annotated ROOT"):
             KittiCases(tmp_path / "raw", depth="annotated")
+
+    def test_a_drive_without_annotated_depth_is_left_out(self, tmp_path: Path) -> None:
+        kitti.raw_drive(tmp_path / "raw", frames=6)
+        kitti.annotated(tmp_path / "annotated", frames=6)
+        date = tmp_path / "raw" / "2011_09_26"
+        shutil.copytree(date / kitti.DRIVE, date / "2011_09_26_drive_0002_sync")
+        listed = tmp_path / "list.txt"
+        listed.write_text("".join(f"2011_09_26_drive_000{drive}_sync 0000000002 l\n" for drive in (1, 2)))
+        cases = KittiCases(tmp_path / "raw", str(listed), "annotated", str(tmp_path / "annotated"))
+        assert [case.name for case in cases] == [f"{kitti.DRIVE}/2"] and cases.skipped == 1
+        assert len(KittiCases(tmp_path / "raw")) == 12
 
     def test_the_crop_takes_scan_points_only_there(self, tmp_path: Path) -> None:
         kitti.raw_drive(tmp_path, frames=1)
