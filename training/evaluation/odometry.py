@@ -1,6 +1,6 @@
 """Errors of a trajectory: t_rel and r_rel as KITTI's odometry benchmark defines them, and the absolute error (ATE).
 
-    python -m training.evaluation.odometry TRUTH.txt ESTIMATE.txt [--scale]
+    python -m training.evaluation.odometry TRUTH.txt ESTIMATE.txt [--scale] [--lengths 5,10,20]
 
 Files are KITTI's: a line a frame, the twelve numbers of [R | t], row by row.
 
@@ -24,6 +24,7 @@ from depth_perception.errors import ConfigError, DepthPerceptionError
 Float64 = NDArray[np.float64]
 LENGTHS_M = (100.0, 200.0, 300.0, 400.0, 500.0, 600.0, 700.0, 800.0)
 STEP = 10  # a segment starts at every tenth frame: a second of KITTI
+HEAD = "| trajectory | frames | way, m | scale | segments | t_rel, % | r_rel, deg/100 m | ATE, m |\n" + "|---" * 8 + "|"
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,40 @@ def read_poses(path: str | Path) -> Float64:
     return out
 
 
+def write_poses(path: Path, trajectory: Float64) -> None:
+    """As `read_poses` reads them."""
+    np.savetxt(path, trajectory[:, :3].reshape(-1, 12), "%.9e")
+
+
+def row(name: str, truth: Float64, estimate: Float64, lengths: Sequence[float], fit_scale: bool) -> str:
+    """Of the table that `HEAD` begins; `fit_scale`: after multiplying the estimate by `scale_of`."""
+    factor = scale_of(truth, estimate) if fit_scale else 1.0
+    estimate = scaled(estimate, factor)
+    found = segment_errors(truth, estimate, lengths)
+    way = float(np.linalg.norm(np.diff(truth[:, :3, 3], axis=0), axis=1).sum())
+    numbers = f"{found.segments} | {found.t_rel:.4f} | {found.r_rel:.4f} | {absolute_error_m(truth, estimate):.4f}"
+    return f"| {name} | {len(truth)} | {way:.1f} | {factor:.4f} | {numbers} |"
+
+
+def parse_lengths(text: str) -> tuple[float, ...]:
+    """Metres, for argparse."""
+    lengths = tuple(float(word) for word in text.split(","))
+    if not min(lengths) > 0:
+        raise argparse.ArgumentTypeError(f"{text!r} must be metres above 0, such as 5,10,20")
+    return lengths
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What every table of trajectories can be asked for."""
+    parser.add_argument(
+        "--scale", action="store_true", help="multiply estimates by one factor first, fitted to the truth"
+    )
+    parser.add_argument(
+        "--lengths", type=parse_lengths, default=LENGTHS_M, metavar="M,M,…",
+        help="of segments; KITTI's are 100 to 800 m, a robot's drives need shorter ones [100,200,…,800]",
+    )  # fmt: skip
+
+
 def _motion(trajectory: Float64, first: NDArray[np.intp], last: NDArray[np.intp]) -> Float64:
     """T_first_last (M, 4, 4)."""
     return np.asarray(np.linalg.inv(trajectory[first]) @ trajectory[last])
@@ -161,20 +196,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("truth", type=Path)
     parser.add_argument("estimate", type=Path)
-    parser.add_argument(
-        "--scale", action="store_true", help="multiply the estimate by one factor first, fitted to the truth"
-    )
+    add_arguments(parser)
     given = parser.parse_args(arguments)
     try:
         truth, estimate = read_poses(given.truth), read_poses(given.estimate)
-        factor = scale_of(truth, estimate) if given.scale else 1.0
-        estimate = scaled(estimate, factor)
-        found = segment_errors(truth, estimate)
-        print("| frames | scale | segments | t_rel, % | r_rel, deg/100 m | ATE, m |\n" + "|---" * 6 + "|")
-        print(f"| {len(truth)} | {factor:.4f} | {found.segments} | {found.t_rel:.4f} | {found.r_rel:.4f} | "
-              f"{absolute_error_m(truth, estimate):.4f} |")  # fmt: skip
-        if not found.segments:
-            print(f"no segment: the truth is shorter than {LENGTHS_M[0]:g} m", file=sys.stderr)
+        print(HEAD + "\n" + row(given.estimate.stem, truth, estimate, given.lengths, given.scale))
+        if not segment_errors(truth, estimate, given.lengths).segments:
+            print(f"no segment: the truth is shorter than {min(given.lengths):g} m", file=sys.stderr)
     except DepthPerceptionError as error:
         print(error, file=sys.stderr)
         return 1

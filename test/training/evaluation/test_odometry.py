@@ -143,9 +143,11 @@ class TestCommand:
         estimate = self.write(tmp_path / "estimate.txt", straight(metres=0.5))
         assert read_poses(truth) == pytest.approx(straight())
         assert main([truth, estimate, "--scale"]) == 0
-        assert capsys.readouterr().out.splitlines()[2].split(" | ")[:4] == ["| 1001", "2.0000", "440", "0.0000"]
+        assert capsys.readouterr().out.splitlines()[2].split(" | ")[:6] == [
+            "| estimate", "1001", "1000.0", "2.0000", "440", "0.0000",
+        ]  # fmt: skip
         assert main([truth, estimate]) == 0
-        assert float(capsys.readouterr().out.splitlines()[2].split(" | ")[3]) == pytest.approx(50.17, abs=0.05)
+        assert float(capsys.readouterr().out.splitlines()[2].split(" | ")[5]) == pytest.approx(50.17, abs=0.05)
 
     def test_what_cannot_be_read(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         truth = self.write(tmp_path / "truth.txt", straight(5))
@@ -156,3 +158,7 @@ class TestCommand:
             assert reason in capsys.readouterr().err
         assert main([truth, truth]) == 0
         assert "shorter than 100 m" in capsys.readouterr().err
+        assert main([truth, truth, "--lengths", "2,3"]) == 0
+        assert capsys.readouterr().err == ""
+        with pytest.raises(SystemExit):
+            main([truth, truth, "--lengths", "0"])
