@@ -141,11 +141,12 @@ def encoded_depth(depth: Float32) -> memoryview:
 
 def depth_code(depth: Float32) -> NDArray[np.uint16]:
     """(H, W) metres → uint16 of metres * 256, rounded; 0 for NaN, Inf, what isn't positive and 256 m or more."""
+    flat = depth.reshape(-1)
     with np.errstate(invalid="ignore"):
-        good = (depth > 0.0) & (depth <= _FARTHEST_M)
-    code = np.zeros(depth.shape, np.uint16)
-    code[good] = np.rint(depth[good] * np.float32(DEPTH_STEPS))
-    return code
+        good = np.flatnonzero((flat > 0.0) & (flat <= _FARTHEST_M))  # places: of a sparse map they are few
+    code = np.zeros(flat.shape, np.uint16)
+    code[good] = np.rint(flat[good] * np.float32(DEPTH_STEPS))
+    return code.reshape(depth.shape)
 
 
 def file_hash(path: Path) -> str:
