@@ -88,6 +88,8 @@ def absolute_error_m(truth: Float64, estimate: Float64, scale: bool = False) -> 
 def scale_of(truth: Float64, estimate: Float64) -> float:
     """argmin over s of sum |p_truth - s p_estimate|^2, positions seen from the first frame; NaN if it never moved.
 
+    Negative where the estimate drives the other way.
+
     Raises:
         ConfigError: as `segment_errors`.
     """
