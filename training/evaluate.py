@@ -7,7 +7,7 @@ runs through the pipeline and engine that drive the robot. Or the weights of tra
 in torch. DATASET is a folder made by training.make_dataset, or KITTI raw (a drive, or a folder of drives) with --frames
 LIST and --depth. Prints tables (Markdown): means over images, each of equal weight. With --out also FOLDER/result.json
 and FOLDER/index.html, which holds its pictures: the best and the worst images.
-The same model, data and options give the same bytes.
+The same model, data and options give the same bytes on one machine.
 """
 
 from __future__ import annotations

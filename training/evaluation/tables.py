@@ -9,6 +9,7 @@ from typing import Any
 from training.evaluation.run import Result, spread
 from training.evaluation.scores import METRICS, Score
 
+DIGITS = 9  # sums by several threads differ beyond
 UNITS = {"sq_rel": "m", "rmse": "m", "mae": "m", "irmse": "1/km", "imae": "1/km"}
 
 
@@ -113,4 +114,6 @@ def _known(value: Any) -> Any:
         return {key: _known(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_known(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+    return value

@@ -242,7 +242,8 @@ def test_error_colours() -> None:
 
 
 def test_what_is_not_known_is_null() -> None:
-    assert _known({"a": [float("nan"), 1.0], "b": float("inf")}) == {"a": [None, 1.0], "b": None}
+    assert _known({"a": [float("nan"), 1.0, 3], "b": float("inf")}) == {"a": [None, 1.0, 3], "b": None}
+    assert _known([0.12345678949, 12345678949.0]) == [0.123456789, 12345678900.0]
 
 
 def test_the_default_model_on_a_real_drive(shared_data: Path, tmp_path: Path) -> None:
