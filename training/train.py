@@ -10,6 +10,7 @@ depth pictures. Ctrl-C leaves a checkpoint, from which the same command with --r
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,8 +18,9 @@ from pathlib import Path
 from depth_perception.errors import DepthPerceptionError
 from training.loop.configuration import TrainingConfig, read_config
 from training.loop.guard import NotFiniteError
+from training.loop.hardware import make_fabric
 from training.loop.interrupt import Interrupt
-from training.loop.training import Training, make_fabric
+from training.loop.training import Training
 
 INTERRUPTED = 130
 
@@ -60,16 +62,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config = read_config(options.config, options.settings)
         done = train(config, options.data, options.out, options.resume)
     except NotFiniteError as error:
-        print(f"train: {error}", file=sys.stderr)
+        _say(f"train: {error}", everyone=True)
         return 1
     except DepthPerceptionError as error:
-        print(f"train: {error}", file=sys.stderr)
+        _say(f"train: {error}")
         return 2
     except KeyboardInterrupt:
         done = False  # the second: whatever checkpoint there is
     if not done:
-        print("stopped: the same command with --resume goes on where this one was", file=sys.stderr)
+        _say("stopped: the same command with --resume goes on where this one was")
     return 0 if done else INTERRUPTED
+
+
+def _say(text: str, everyone: bool = False) -> None:
+    """On stderr, once for all processes that Lightning started, unless each has something of its own to say."""
+    if everyone or os.environ.get("LOCAL_RANK", "0") == "0":
+        print(text, file=sys.stderr)
 
 
 if __name__ == "__main__":

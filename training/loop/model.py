@@ -36,7 +36,7 @@ class PositiveStudent(nn.Module):
 class TrainedNetworks(nn.Module):
     """Depth network, and pose network if there is one. One `forward` for a step, so that DDP sees one module."""
 
-    def __init__(self, depth: nn.Module, pose: nn.Module | None) -> None:
+    def __init__(self, depth: nn.Module, pose: PoseNet | None) -> None:
         super().__init__()
         self.depth, self.pose = depth, pose
 

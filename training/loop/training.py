@@ -14,12 +14,14 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 
+from depth_perception.errors import ConfigError
 from training.batch import Batch
 from training.dataset import make_loader
 from training.loop.average import copy_of, follow
 from training.loop.configuration import TrainingConfig
 from training.loop.data import batches_of, fingerprint, training_set, validation_set
 from training.loop.guard import check_gradient, check_loss, check_outputs, place_of
+from training.loop.hardware import channels_last
 from training.loop.interrupt import Interrupt
 from training.loop.model import inputs, make_networks, prediction
 from training.loop.run_folder import BEST, CHECKPOINT, WEIGHTS, load_weights, open_run, save_weights
@@ -30,8 +32,6 @@ from training.losses.motion_config import MotionConfig
 from training.losses.motion_objective import motion_objective
 from training.losses.stereo_objective import stereo_objective
 from training.losses.terms import LossTerms, Prediction
-
-PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
 @dataclass
@@ -69,12 +69,12 @@ class Training:
         self.facts = fingerprint(data)
         self.batches = batches_of(self.dataset, config, fabric.global_rank, fabric.world_size)
         self.constant = constant_depth(self.dataset, config.validation)
-        going_on = fabric.broadcast(open_run(run, config, self.facts, resume) if fabric.is_global_zero else None)
+        going_on = self._opened(resume)
         self.networks = make_networks(config)
         if config.network.start and not going_on:
             load_weights(self.networks, Path(config.network.start))
         if hardware.channels_last:
-            _channels_last(self.networks)
+            channels_last(self.networks)
         self.networks.to(fabric.device)
         self.average = copy_of(self.networks) if config.optimiser.ema_decay else None
         if hardware.compile:
@@ -85,6 +85,19 @@ class Training:
         if going_on:
             self._load()
         self.log = RunLog(run, self.progress.step, fabric.is_global_zero)
+
+    def _opened(self, resume: bool) -> bool:
+        """`open_run` in one process; what it says, or raises, all say."""
+        answer: bool | str | None = None
+        if self.fabric.is_global_zero:
+            try:
+                answer = open_run(self.run, self.config, self.facts, resume)
+            except ConfigError as error:
+                answer = str(error)
+        answer = self.fabric.broadcast(answer)
+        if isinstance(answer, str):
+            raise ConfigError(answer)
+        return bool(answer)
 
     def fit(self, interrupt: Interrupt, stop_after: int | None = None) -> bool:
         """Train to the end; False: it was interrupted (or stopped after so many steps) and can go on from RUN."""
@@ -234,21 +247,3 @@ class Training:
         if self.fabric.is_global_zero:
             facts = {"dataset": self.facts, "step": self.progress.step, "validation": numbers}
             save_weights(self.run / name, self.average or self.networks, self.config, facts)
-
-
-def _channels_last(module: torch.nn.Module) -> None:
-    """Weights of 2-D convolutions as batches lie in memory; those of 3-D ones have no such form."""
-    for parameter in module.parameters():
-        if parameter.dim() == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-
-
-def make_fabric(config: TrainingConfig) -> Fabric:
-    """Lightning's Fabric for these settings: device, precision, processes. It isn't launched yet."""
-    hardware = config.hardware
-    return Fabric(
-        accelerator=hardware.accelerator,
-        devices=hardware.devices,
-        strategy="ddp" if hardware.devices > 1 else "auto",
-        precision=PRECISIONS[hardware.precision],  # type: ignore[arg-type]
-    )

@@ -19,6 +19,7 @@ from depth_perception.errors import ConfigError, ModelError
 from training.loop import training as loop
 from training.loop.configuration import read_config
 from training.loop.guard import NotFiniteError
+from training.loop.hardware import make_fabric
 from training.loop.overrides import plain
 from training.loop.run_folder import load_networks
 from training.networks.real_time import RealTimeDepth
@@ -181,7 +182,7 @@ def test_nan_ends_the_run_and_names_the_samples(
 
 @pytest.mark.usefixtures("dropping_network")
 def test_a_gradient_that_is_not_finite_changes_no_weight(drives: Path, tmp_path: Path) -> None:
-    training = loop.Training(loop.make_fabric(settings()), settings(), drives, tmp_path / "run")
+    training = loop.Training(make_fabric(settings()), settings(), drives, tmp_path / "run")
     before = {name: value.clone() for name, value in training.networks.state_dict().items() if "running" not in name}
     parameter = next(training.networks.depth.parameters())
     parameter.register_hook(lambda gradient: gradient * torch.inf)
