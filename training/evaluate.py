@@ -94,8 +94,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--depth", choices=DEPTHS, default="",
         help="of KITTI; published: as in most tables, see training/evaluation/kitti_cases.py [original]")  # fmt: skip
     add("--annotated", default="", metavar="ROOT", help="of KITTI: annotated depth, if it isn't in the drives")
-    add("--crop", choices=(*CROPS, NONE), default=NONE, 
-        help="part of the image that counts: shares of it as it lies there, so those of papers' tables only for KITTI's "
+    add("--crop", choices=(*CROPS, NONE), default=NONE,
+        help="part of the image that counts: shares of it as it lies there, so the papers' only for KITTI's "
         "own images, not cropped [%(default)s]")  # fmt: skip
     add("--cap", default="80", metavar="M", help="depth that counts, and limit of predictions: 80, 1-50, none [80]")
     add("--min-depth", type=float, metavar="M", help="references nearer than this don't count")
