@@ -145,6 +145,7 @@ class BagSensors:
         self._fill_depth(topics.depth_image, self._depth, stamp_ns, within_s, "depth", frame)
         # Of another time, exact depth isn't exact
         self._fill_depth(topics.truth_image, self._truth, stamp_ns, 0.0, "truth", frame)
+        frame["sync_ms"].pop("truth_image", None)  # 0
         self._fill_pose(frame, stamp_ns)
         return frame
 
