@@ -13,6 +13,7 @@ from depth_perception.records import Float32, Float64
 
 _WIDEST = np.deg2rad(88.0)  # from the optical axis; beyond, depth along the axis says nothing of the range
 _SAMPLES = 1024
+_PIECE = 16384  # OpenBLAS takes threads from 2^18 multiplications, 9 a point
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,7 @@ def project_points(xyz: Float32, T_camera_sensor: Float64, camera: CameraModel) 
     if xyz.strides[0] % 4:  # BLAS reads whole steps of an element only
         xyz = np.ascontiguousarray(xyz)
     with np.errstate(invalid="ignore", over="ignore"):
-        points = T[:3, :3].astype(np.float32) @ xyz.T
-        points += T[:3, 3:].astype(np.float32)
+        points = _transformed(T, xyz)
         x, y, z = points
         # One comparison removes what is behind, too: |x| is never below a negative number.
         before = (np.abs(x) < z * np.float32(steepest_x)) & (np.abs(y) < z * np.float32(steepest_y))
@@ -59,6 +59,20 @@ def project_points(xyz: Float32, T_camera_sensor: Float64, camera: CameraModel) 
     u, v = uv[:, 0], uv[:, 1]
     seen = np.flatnonzero((u >= -0.5) & (u < camera.width - 0.5) & (v >= -0.5) & (v < camera.height - 0.5))
     return Projection(index[seen], uv[seen], np.take(points, seen, axis=1))
+
+
+def _transformed(T: Float64, xyz: Float32) -> Float32:
+    """(3, N) of points (N, 3).
+
+    In pieces that BLAS doesn't share out among threads: on a machine with work for every core these wait for each
+    other, spinning, for longer than the product takes.
+    """
+    R, t = T[:3, :3].astype(np.float32), T[:3, 3:].astype(np.float32)
+    points = np.empty((3, len(xyz)), np.float32)
+    for start in range(0, len(xyz), _PIECE):
+        piece = slice(start, start + _PIECE)
+        np.add(R @ xyz[piece].T, t, out=points[:, piece])
+    return points
 
 
 def _pixels(points: Float32, camera: CameraModel, distorted: bool) -> Float32:

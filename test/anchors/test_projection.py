@@ -115,3 +115,17 @@ def test_an_unrectified_camera_sees_the_rectified_frame_turned() -> None:
 def test_an_uncalibrated_camera_is_refused() -> None:
     with pytest.raises(CalibrationError, match="uncalibrated"):
         project_points(np.ones((1, 3), np.float32), np.eye(4), CameraModel(4, 6, np.zeros((3, 3))))
+
+
+@pytest.mark.parametrize("count", [0, 1, 16384, 16385, 40000])
+def test_large_clouds_are_projected_in_pieces_that_join(count: int) -> None:
+    """Every point of a wall before the camera, in order, wherever a piece ends; half of them behind."""
+    camera = CameraModel(60, 100, np.array([[50.0, 0, 40.0], [0, 45.0, 20.0], [0, 0, 1]]))
+    i = np.arange(count)
+    xyz = np.stack([0.01 * (i % 7), 0.01 * (i % 5), np.where(i % 2 == 0, 2.0, -2.0)], axis=1).astype(np.float32)
+    T = np.eye(4)
+    T[:3, 3] = 0.1, -0.2, 0.5
+    seen = project_points(xyz, T, camera)
+    np.testing.assert_array_equal(seen.index, i[::2])
+    np.testing.assert_allclose(seen.xyz, (xyz[::2] + T[:3, 3]).T, atol=1e-6)
+    np.testing.assert_allclose(seen.uv[:, 0], 50.0 * (xyz[::2, 0] + 0.1) / 2.5 + 40.0, atol=1e-4)
