@@ -55,11 +55,12 @@ class RunLog:
         if self._writes:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=batches, initial=done, desc=f"epoch {epoch}", unit="batch", disable=None)
+            self._bar = tqdm(total=batches, initial=done, desc=f"epoch {epoch + 1}", unit="batch", disable=None)
 
-    def stepped(self) -> None:
+    def stepped(self, loss: float) -> None:
         """The bar moves."""
         if self._bar is not None:
+            self._bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
             self._bar.update()
 
     def end_epoch(self, text: str) -> None:

@@ -4,6 +4,7 @@ checkpoint does what it would have done without the pause."""
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
@@ -27,7 +28,7 @@ from training.loop.model import inputs, make_networks, prediction
 from training.loop.run_folder import BEST, CHECKPOINT, WEIGHTS, load_weights, open_run, save_weights
 from training.loop.run_log import RunLog
 from training.loop.schedule import make_optimiser, rate_at
-from training.loop.validation import Scores, constant_depth, predicted, scores
+from training.loop.validation import Frame, Scores, constant_depth, predicted, scores
 from training.losses.motion_config import MotionConfig
 from training.losses.motion_objective import motion_objective
 from training.losses.stereo_objective import stereo_objective
@@ -52,7 +53,7 @@ class Training:
     joint batch for terms divided by a number that the batch's size fixes: all of `stereo_objective` with reduction
     "sum" and norm l1 or l2. A mean over what is valid is taken in each process: photometric, reprojected, supervised,
     velocity, distillation and `reduction="mean"` weigh each process alike, however much of its part is valid. BerHu's
-    threshold is each process' own, and batch normalisation sees one process' part.
+    threshold is each process' own, and batch normalisation sees one process' part. The log tells the first's losses.
     """
 
     def __init__(self, fabric: Fabric, config: TrainingConfig, data: Path, run: Path, resume: bool = False) -> None:
@@ -110,8 +111,7 @@ class Training:
             self.batches.start_at(progress.epoch, progress.place)
             self.log.start_epoch(progress.epoch, len(self.batches), progress.place)
             for batch in islice(loader, len(self.batches) - progress.place):
-                self.step(batch)
-                self.log.stepped()
+                self.log.stepped(float(self.step(batch).total.detach()))
                 if self._asked(interrupt) or progress.step >= last:
                     self._save()
                     self.log.end_epoch(f"stopped in epoch {progress.epoch} after step {progress.step}")
@@ -174,10 +174,19 @@ class Training:
         if self.held_out is None or not self.fabric.is_global_zero:
             return None
         dataset, items = self.held_out
-        frames = list(predicted((self.average or self.networks).depth, dataset, items, self.fabric.device))
-        shown = self.config.validation.pictures
-        self.log.pictures(self.progress.step, frames[:: max(1, len(frames) // max(shown, 1))][:shown])
-        return scores(frames, self.config.validation, self.constant)
+        wanted = self.config.validation.pictures
+        shown: list[Frame] = []
+
+        def watched() -> Iterator[Frame]:
+            frames = predicted((self.average or self.networks).depth, dataset, items, self.fabric.device)
+            for number, frame in enumerate(frames):
+                if len(shown) < wanted and number >= len(shown) * len(items) / wanted:
+                    shown.append(frame)
+                yield frame
+
+        found = scores(watched(), self.config.validation, self.constant)
+        self.log.pictures(self.progress.step, shown)
+        return found
 
     def _validated(self) -> str:
         """Validate, log, keep the best weights; what to tell a person."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,7 +76,7 @@ def predicted(depth: nn.Module, dataset: FrameDataset, items: Sequence[int], dev
         depth.train(training)
 
 
-def scores(frames: Sequence[Frame] | Iterator[Frame], config: ValidationConfig, constant: float | None) -> Scores:
+def scores(frames: Iterable[Frame], config: ValidationConfig, constant: float | None) -> Scores:
     """Means over frames, of measured pixels between the limits; depths that are predicted outside are clamped."""
     rows: list[list[DepthMetrics]] = [[], [], [], []]
     low, high = config.min_depth, config.max_depth
