@@ -38,7 +38,7 @@ def test_arguments_win_over_the_file_and_the_node_ends_with_up(robot: Robot, tmp
     )
     try:
         names = ["scan.camera_height", "scan.height_max", "publish_mm", "model.path", "engine.backend", "lidar.enabled"]
-        answer = robot.call(GetParameters, "/front/depth/get_parameters", GetParameters.Request(names=names))
+        answer = robot.ask(GetParameters, "/front/depth/get_parameters", GetParameters.Request(names=names))
         height, height_max, publish_mm, path, backend, lidar = answer.values
         assert lidar.bool_value
         assert (height.double_value, height_max.double_value, publish_mm.bool_value) == (1.0, 2.5, True)
