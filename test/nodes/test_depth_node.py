@@ -184,7 +184,7 @@ def change_state(robot: Robot, transition: int) -> bool:
 
 
 def state(robot: Robot) -> int:
-    return robot.call(GetState, "/depth/get_state", GetState.Request()).current_state.id
+    return robot.ask(GetState, "/depth/get_state", GetState.Request()).current_state.id
 
 
 def set_parameter(robot: Robot, name: str, **value):
