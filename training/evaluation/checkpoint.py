@@ -20,7 +20,7 @@ from training.evaluation.protocol import Cap
 from training.loop.configuration import TrainingConfig
 from training.loop.run_folder import load_networks
 from training.losses.stereo_objective import StereoConfig
-from training.networks.exported import DepthFromInverse, depth_kind, unit_image
+from training.networks.exported import contract_module, depth_kind
 
 Float32 = NDArray[np.float32]
 
@@ -41,19 +41,17 @@ class TorchPredictor:
         self.range = Cap(config.network.min_depth, config.network.max_depth)
         self.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         self._size = config.data.height, config.data.width
-        self._depth = networks.depth
-        self._metres = DepthFromInverse(networks.depth, self.range.low, self.range.high).eval()  # type: ignore[arg-type]
+        self._module = contract_module(networks.depth, self.kind, self.range.low, self.range.high)
 
     @torch.no_grad()
     def __call__(self, image: Image, camera: CameraModel) -> Float32:
         """See `predictor.Predictor`. Depth is limited to the training's range, as in the exported file."""
         batch = torch.from_numpy(shrink(image, *self._size)[None])
         size = (image.shape[0], image.shape[1])
+        values = np.ascontiguousarray(self._module(batch)[0].float().numpy())
         if self.kind is DepthKind.RELATIVE_INVERSE:
-            values = self._depth(unit_image(batch))[0][0, 0].float().numpy()
             full: Float32 = cv2.resize(values, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
         else:
-            values = np.ascontiguousarray(self._metres(batch)[0].float().numpy())
             full = Upsampler((values.shape[0], values.shape[1]), size)(values)
         if np.isnan(values).any():
             raise ModelError(f"{self.name!r} says NaN for an image: its training broke; take an earlier checkpoint")

@@ -88,6 +88,39 @@ def load_networks(path: Path) -> tuple[TrainedNetworks, TrainingConfig]:
     return networks.eval(), config
 
 
+def weights_of(run: Path) -> Path:
+    """The weights that a run is known by: those of the epoch that validated best, or the last; a file is itself.
+
+    Raises:
+        ModelError: it isn't a run, or has none yet.
+    """
+    if run.is_file():
+        return run
+    for name in (BEST, WEIGHTS):
+        if (run / name).is_file():
+            return run / name
+    if (run / "config.yaml").is_file():
+        raise ModelError(
+            f"the run {str(run)!r} has neither {BEST!r} nor {WEIGHTS!r} yet: let training.train go on with --resume"
+        )
+    raise ModelError(f"{str(run)!r} is no run of training.train (it has no config.yaml): give its --out folder")
+
+
+def facts_of(path: Path) -> dict[str, Any]:
+    """What `save_weights` was given besides settings.
+
+    Raises:
+        ModelError: there is no such file, or it isn't one of ours.
+    """
+    try:
+        with safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
+            facts = {name: json.loads(value) for name, value in (file.metadata() or {}).items()}
+        del facts["config"]
+    except (OSError, KeyError, ValueError, SafetensorError) as error:
+        raise ModelError(f"{str(path)!r} is no weights file of training.train: {error}") from error
+    return facts
+
+
 def load_weights(networks: TrainedNetworks, path: Path) -> None:
     """Give networks the weights of a file; its pose network is left out where there is none to take it.
 
