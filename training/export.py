@@ -93,7 +93,7 @@ def export_graph(
         difference = relative_difference(wrapped, model, image)
         if not difference < TOLERANCE:
             raise ModelError(
-                f"{str(out)!r} isn't written: it differs from torch by {difference!r} of depth, allowed are {TOLERANCE!r}"
+                f"{str(out)!r} isn't written: it differs from torch by {difference!r} of depth, allowed {TOLERANCE!r}"
             )
         unchecked.replace(out)
     finally:
