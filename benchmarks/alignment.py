@@ -1,6 +1,6 @@
 """What turning anchors into metres costs on one core, step by step.
 
-    python benchmarks/alignment.py
+    python -m benchmarks.alignment
 
 A slanted plane at 640x480, 16 LiDAR-like beams of 3000 anchors together, a tenth of them wrong. Process time of one
 thread, the shortest of several runs. Wanted: either fit of 2000 anchors within 2 ms, the field within 5 ms.

@@ -1,6 +1,6 @@
 """Time from a LiDAR's message to anchors, stage by stage, on one core.
 
-    OMP_NUM_THREADS=1 python benchmarks/anchors.py
+    OMP_NUM_THREADS=1 python -m benchmarks.anchors
 
 Wanted: at most 5 ms of 113 000 points. A scan of KITTI's HDL-64 where it lies beside the checkout (../shared/data),
 else a turn of 64 beams in a street canyon. Times are the processor's, of all threads together. The extrinsic is

@@ -1,6 +1,6 @@
 """How fast `convert` is beside the network alone, on the same images in the same run.
 
-    python benchmarks/convert.py [BAG] [--rounds 5] [--model FILE] [--backend B] [--threads N]
+    python -m benchmarks.convert [BAG] [--rounds 5] [--model FILE] [--backend B] [--threads N]
 
 Rounds alternate between the bare engine call and the whole conversion (read, decode, infer, build, write), so that
 other programs disturb both alike; the table gives medians. Without BAG a camera of 640x480 is recorded first.

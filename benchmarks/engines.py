@@ -1,6 +1,6 @@
 """Times every engine against a bare ONNX Runtime call on the same network, at both shapes that ship.
 
-    python benchmarks/engines.py [--model FILE ...] [--threads N] [--calls N]
+    python -m benchmarks.engines [--model FILE ...] [--threads N] [--calls N]
 
 Without --model the networks are random weights in the form of the default model (inverted residuals, a light decoder,
 0.5 M parameters): the time of a network doesn't depend on what it learned. Calls of all engines are interleaved, so

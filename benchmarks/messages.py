@@ -1,6 +1,6 @@
 """Decode and fill times of 640x480 messages as ratios to memcpy of the same bytes, on one core.
 
-    python benchmarks/messages.py
+    python -m benchmarks.messages
 
 Wanted: decoding rgb8, bgr8, mono8 and 32FC1 copies nothing (microseconds); filling costs at most 2 x memcpy.
 """

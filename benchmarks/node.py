@@ -1,6 +1,6 @@
 """The live node at camera rate: a 640x480 camera at 30 Hz over DDS, image, camera_info and scan subscribed.
 
-    python benchmarks/node.py [--seconds 60] [--backend auto] [--lidar]
+    python -m benchmarks.node [--seconds 60] [--backend auto] [--lidar]
 
 With --lidar also a 64-beam LiDAR (115 200 points, 2.1 MB) at 10 Hz, from which every image's scale is fitted.
 Prints the rate that comes out, latency from image published to depth received, the node's CPU, and its
@@ -28,10 +28,10 @@ os.environ.update(middleware_environment())
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from pipeline import picture
 from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2
 
+from benchmarks.pipeline import picture
 from depth_perception import messages
 from depth_perception.camera import CameraModel
 

@@ -1,6 +1,6 @@
 """What the whole path costs on top of the network, stage by stage, at 640x480 on one core.
 
-    python benchmarks/pipeline.py [--frames 200]
+    python -m benchmarks.pipeline [--frames 200]
 
 Message in (a live sensor_msgs/Image) to messages out (filled, not yet sent), compared in the same run with the bare
 engine call. CPU time of this thread, so that other programs on the machine disturb it less.

@@ -1,6 +1,6 @@
 """The recorder at the rate of a robot: two 640x480 rgb8 cameras at 30 Hz, a LiDAR at 10 Hz, odometry at 50 Hz.
 
-    python benchmarks/recorder.py [--seconds 60] [--depth] [--directory DIR] [-p NAME:=VALUE …]
+    python -m benchmarks.recorder [--seconds 60] [--depth] [--directory DIR] [-p NAME:=VALUE …]
 
 Another process publishes, and begins when it is heard. With --depth the depth node runs beside on the left camera and
 its depth/quality is recorded too. -p goes to the recorder. Prints what was sent and what is in the file, the CPU time
@@ -21,11 +21,11 @@ from pathlib import Path
 import numpy as np
 import rclpy
 from nav_msgs.msg import Odometry
-from node import cpu_s, memory_mb
-from pipeline import picture
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import PointCloud2
 
+from benchmarks.node import cpu_s, memory_mb
+from benchmarks.pipeline import picture
 from depth_perception import messages
 from depth_perception.bags import open_bag
 from depth_perception.camera import CameraModel
@@ -122,8 +122,8 @@ def main() -> None:
             remaps = ("image:=left/image", "camera_info:=left/camera_info")
             nodes.append(subprocess.Popen(node_command("depth_node", [], *remaps)))
         robot = subprocess.Popen(
-            [sys.executable, __file__, "--publish", "--seconds", str(options.seconds), "--points", str(options.points)],
-            stdout=subprocess.PIPE, text=True,
+            [sys.executable, "-m", "benchmarks.recorder", "--publish", "--seconds", str(options.seconds), "--points",
+             str(options.points)], stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         share, memory, words = measure(recorder, robot)
         for node in nodes:

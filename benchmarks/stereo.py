@@ -1,6 +1,6 @@
 """What a stereo pair costs on one core, stage by stage, and how anchors of half and full size agree.
 
-    python benchmarks/stereo.py [FOLDER]
+    python -m benchmarks.stereo [FOLDER]
 
 FOLDER holds `image_l`, `image_r` and `calib.txt` of KITTI odometry (../shared/data/kitti_odom_stereo if not given).
 Without it, a random texture of the same size takes its place: it costs the same, but there is nothing to agree with.
