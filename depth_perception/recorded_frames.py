@@ -36,6 +36,19 @@ class RecordedFrame:
 Camera = CameraModel | CalibrationError | MessageError
 
 
+def recorded_camera(bag: Bag, raw: RawMessage) -> tuple[int, Camera]:
+    """Acquisition time, and the camera that this CameraInfo describes, or why it describes none."""
+    try:
+        message = bag.decode(raw)
+        stamp_ns = messages.stamp_ns(message.header)
+    except MessageError as error:
+        return raw.log_time_ns, error
+    try:
+        return stamp_ns, messages.decode_camera_info(message)
+    except (CalibrationError, MessageError) as error:
+        return stamp_ns, error
+
+
 @dataclass(frozen=True)
 class _Held:
     """An image that waits for its measurements."""
@@ -70,7 +83,9 @@ class RecordedFrames:
     def __iter__(self) -> Iterator[RecordedFrame | RawMessage]:
         image_topic, info_topic = self._topics.image, self._topics.camera_info
         first = (
-            None if info_topic is None else next((self._camera(raw)[1] for raw in self._bag.raw([info_topic])), None)
+            None
+            if info_topic is None
+            else next((recorded_camera(self._bag, raw)[1] for raw in self._bag.raw([info_topic])), None)
         )
         pairing: CameraInfoPairing[RawMessage, Camera] = CameraInfoPairing(first, patience=4 if info_topic else 0)
         measured = self._sensors.topics if self._sensors is not None else set()
@@ -81,7 +96,7 @@ class RecordedFrames:
             if self._sensors is not None and raw.channel.topic in measured:
                 self._sensors.add(raw)
             if raw.channel.topic == info_topic:
-                self._hold(pairing.add_info(*self._camera(raw)))
+                self._hold(pairing.add_info(*recorded_camera(self._bag, raw)))
             elif raw.channel.topic == image_topic:
                 self._hold(pairing.add_image(self._stamp_ns(raw), raw))
             yield from self._settled(raw.log_time_ns)
@@ -110,17 +125,6 @@ class RecordedFrames:
             return messages.stamp_ns(self._bag.decode(raw).header)
         except MessageError:
             return raw.log_time_ns
-
-    def _camera(self, raw: RawMessage) -> tuple[int, Camera]:
-        try:
-            message = self._bag.decode(raw)
-            stamp_ns = messages.stamp_ns(message.header)
-        except MessageError as error:
-            return raw.log_time_ns, error
-        try:
-            return stamp_ns, messages.decode_camera_info(message)
-        except (CalibrationError, MessageError) as error:
-            return stamp_ns, error
 
     def _frame(self, raw: RawMessage, camera: Camera | None) -> RecordedFrame:
         if isinstance(camera, Exception):

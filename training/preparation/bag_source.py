@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from depth_perception import messages
 from depth_perception.bags import Bag, RawMessage, open_bag
 from depth_perception.bags.files import storage_files
 from depth_perception.camera import CameraModel
 from depth_perception.config import WatchConfig
-from depth_perception.errors import CalibrationError, MessageError
+from depth_perception.errors import MessageError
 from depth_perception.pairing import CameraInfoPairing
+from depth_perception.recorded_frames import recorded_camera
 from depth_perception.records import Image
 from depth_perception.watch import RESET_NS, ImageWatch
 from training.dataset_folder import Rejected
@@ -107,23 +107,12 @@ class _Reading:
                     self._held.extend(pairing.add_image(stamp_ns, _Image(self._number, stamp_ns, raw)))
                 self._number += 1
             elif topic == topics.camera_info:
-                self._held.extend(pairing.add_info(*self._info(raw)))
+                self._held.extend(pairing.add_info(*recorded_camera(self._bag, raw)))
             else:
                 self._sensors.add(raw)
             yield from self._settled(raw.log_time_ns)
         self._held.extend(pairing.flush())
         yield from self._settled(None)
-
-    def _info(self, raw: RawMessage) -> tuple[int, CameraModel | Exception]:
-        try:
-            message = self._bag.decode(raw)
-            stamp_ns = messages.stamp_ns(message.header)
-        except MessageError as error:
-            return raw.log_time_ns, error
-        try:
-            return stamp_ns, messages.decode_camera_info(message)
-        except (CalibrationError, MessageError) as error:
-            return stamp_ns, error
 
     def _settled(self, now_ns: int | None) -> Iterator[Item]:
         """Images for which nothing better can come at log time `now_ns`; None: the recording has ended."""
