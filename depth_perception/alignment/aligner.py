@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from depth_perception.alignment.filter import FitFilter
 from depth_perception.alignment.fit import OUTLIER, Fit, apply, fit_affine, fit_scale, widened
 from depth_perception.alignment.holdout import held_out
 from depth_perception.alignment.sources import Gathered, gather, settle
+from depth_perception.alignment.terms import Alignment, Unscaled
 from depth_perception.alignment.uncertainty import Calibration, distance_to_anchors, relative_std
 from depth_perception.config import ScaleConfig
 from depth_perception.metrics import DepthMetrics, depth_metrics
@@ -30,31 +31,6 @@ POSITIVE_SHARE = 0.5  # of the pixels: a shift that makes more of them negative 
 MISFIT = 0.25  # weight in the field below which an anchor contradicts its neighbours
 HELD_GROWTH = 0.05  # relative standard deviation that a held fit gains each second
 NAN = float("nan")
-
-
-@dataclass(frozen=True)
-class Unscaled:
-    """What the network said, waiting for its scale."""
-
-    values: Float32  # (h, w) depth (its own metres where it has any), or relative inverse depth
-    is_inverse: bool  # relative inverse depth: scale and shift are unknown
-    prior_std: float | None  # relative standard deviation of its own metres (NaN: not measured); None: it has none
-    image: NDArray[np.uint8]  # (H, W, 3) RGB that anchors' pixels count in
-    farthest: float  # metres; nothing is said to be farther
-
-
-@dataclass(frozen=True)
-class Alignment:
-    """Depth and its standard deviation (h, w) in metres, None without a trusted scale; and how that came about.
-
-    `quality.reason` of none is what is wrong with the anchors, empty if none came; `quality.valid_share` of some isn't
-    known yet: it is that of the depth that leaves.
-    """
-
-    depth: Float32 | None
-    std: Float32 | None
-    quality: Quality
-    anchors: tuple[UsedAnchors, ...] = ()
 
 
 class Aligner:
