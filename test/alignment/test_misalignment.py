@@ -123,7 +123,6 @@ def test_thirty_degrees_meet_no_edge_by_more_than_chance() -> None:
     """Farther off than any change that is tried."""
     assert "edges" in told(wrong("0 0 0 0 0.35 0.4"), 40)[-1]
     watch = MisalignmentWatch()
-    watch._evidence.gain[:] = 0.0
     rng = np.random.default_rng(0)
     for _ in range(20):
         watch._evidence.add(rng.normal(5.0, 0.5, 1 + len(misalignment.CHANGES)), weight=10.0, edges=0.5)
